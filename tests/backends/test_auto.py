@@ -245,3 +245,9 @@ def test_a_model_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_without_torch_the_pip_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auto, "find_spec", lambda name: None)
     assert install_command("local") in by_name()["transformers"].remedy
+
+
+def test_only_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = auto.find_spec
+    monkeypatch.setattr(auto, "find_spec", lambda name: None if name == "torch" else real("json"))
+    assert by_name()["transformers"].detail == "torch is not installed"

@@ -12,7 +12,9 @@ from PIL import Image
 
 from deepseek_ocr_rag.backends.attempts import AttemptSettings
 from deepseek_ocr_rag.backends.page_images import (
+    CONTEXT_TOKENS,
     IMAGE_TOKENS,
+    fewer_tokens,
     new_tokens,
     picture_tokens,
     png_base64,
@@ -22,7 +24,7 @@ from deepseek_ocr_rag.backends.page_images import (
 )
 from deepseek_ocr_rag.concurrency.png_pictures import encode_png
 from deepseek_ocr_rag.errors import BackendReplyError, ConfigurationError
-from deepseek_ocr_rag.model.prompts import TASKS
+from deepseek_ocr_rag.model.prompts import MODES, TASKS
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "1", "CMYK"])
@@ -111,3 +113,15 @@ def test_a_reply_may_use_the_tokens_that_the_pages_own_picture_leaves(
 def test_a_context_without_room_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="8192"):
         new_tokens("", IMAGE_TOKENS + 1)
+
+
+def test_a_prompt_that_is_too_long_for_the_models_context_must_be_shortened() -> None:
+    with pytest.raises(ConfigurationError, match=r"prompt\. Shorten the prompt\.$"):
+        new_tokens("word " * CONTEXT_TOKENS)
+    with pytest.raises(ConfigurationError, match=f"Use {CONTEXT_TOKENS}"):
+        new_tokens("", 100)
+
+
+def test_a_smaller_resolution_is_advised_only_where_there_is_one() -> None:
+    assert 'resolution "base"' in fewer_tokens(MODES["gundam"])
+    assert fewer_tokens(MODES["base"]) == ""

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.backends.base import PageRequest, Reply, TokenLogprob
+from deepseek_ocr_rag.backends.base import PageRequest, Reply, TokenLogprob, has_resolutions
 from deepseek_ocr_rag.backends.replay import RecordingBackend, ReplayBackend
 from deepseek_ocr_rag.backends.replay_format import RecordedReply, read_recording
 from deepseek_ocr_rag.errors import (
@@ -331,6 +331,15 @@ def test_a_recorder_looks_like_the_backend_that_it_records(tmp_path: Path) -> No
     recorder.close()
     recorder.close()
     assert inner.closed == 1
+
+
+def test_a_recorder_says_whether_its_backend_has_resolutions(tmp_path: Path) -> None:
+    inner = Scripted()
+    recorder = RecordingBackend(inner, tmp_path / "r.jsonl")
+    assert has_resolutions(recorder)
+    inner.has_resolutions = False  # type: ignore[attr-defined] - as the built-in reader's
+    assert not has_resolutions(recorder)
+    recorder.close()
 
 
 def test_lone_surrogates_are_recorded_as_they_are(tmp_path: Path, page_request: Any) -> None:

@@ -157,9 +157,10 @@ def _wanted_model() -> str:
 
 def _model_on_disk(*modules: str) -> Checkpoint:
     """Find the model on this machine, for a backend that needs these modules."""
-    if any(find_spec(module) is None for module in modules):
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
         raise BackendUnavailableError(
-            "torch and transformers are not installed",
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed",
             remedy=f"For a GPU of your own: {install_command('local')}",
         )
     wanted = _wanted_model()

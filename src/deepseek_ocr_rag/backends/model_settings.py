@@ -12,12 +12,12 @@ from ..document.types import FinishReason
 from ..model.families import Family
 from ..model.ngrams import NoRepeat
 from ..model.page_prompt import PagePrompt
-from ..model.prompts import Task
+from ..model.prompts import Mode, Task
 from ..model.tokenizer import ModelTokenizer, prompt_ids
 from ..model.views import page_views
 from .attempts import Attempt, AttemptSettings
 from .base import PageRequest, TokenLogprob
-from .page_images import turned
+from .page_images import fewer_tokens, turned
 from .page_text import PageText
 
 __all__ = ["ModelSettings"]
@@ -78,7 +78,7 @@ class ModelSettings:
         limited = len(written.tokens) == self.max_new_tokens
         full: tuple[str, ...] = ()
         if ended == "length" and not limited:
-            full = (self._full_context(len(written.tokens)),)
+            full = (self._full_context(settings.mode, len(written.tokens)),)
         return Attempt(
             settings,
             page.text,
@@ -93,10 +93,10 @@ class ModelSettings:
             loops=page.loops,
         )
 
-    def _full_context(self, new: int) -> str:
+    def _full_context(self, mode: Mode, new: int) -> str:
         """Warn about a reply that ended because the context was full."""
         most = self.max_positions
         return (
             f"the context is full: {most - new} tokens of picture and prompt and {new} of reply, "
-            f'with room for {most}, the model\'s own limit; resolution "base" takes fewer tokens'
+            f"with room for {most}, the model's own limit{fewer_tokens(mode)}"
         )

@@ -18,6 +18,7 @@ from .base import PageRequest
 
 __all__ = [
     "CONTEXT_TOKENS",
+    "fewer_tokens",
     "new_tokens",
     "picture_tokens",
     "png_base64",
@@ -81,6 +82,17 @@ def resolution_warnings(server: str, mode: Mode) -> tuple[str, ...]:
     return (f"{server} decides on the resolution: {mode.name} only set the size of the picture",)
 
 
+def fewer_tokens(mode: Mode) -> str:
+    """Return the end of a warning about a full context: what takes fewer tokens, if anything does.
+
+    Only a mode that cuts the page into tiles takes many.
+
+    Args:
+        mode: The mode in which the page was read.
+    """
+    return '; resolution "base" takes fewer tokens' if mode.crop else ""
+
+
 def picture_tokens(size: tuple[int, int]) -> int:
     """Count the tokens of a picture that is cut into tiles, as servers do in every mode.
 
@@ -122,9 +134,12 @@ def new_tokens(
     image = IMAGE_TOKENS if picture is None else picture_tokens(picture)
     left = context - image - prompt_tokens(prompt)
     if left < 1:
+        short = context < CONTEXT_TOKENS
         raise ConfigurationError(
             f"a context of {context} tokens is too short for a page and its prompt",
-            remedy=f"Use {CONTEXT_TOKENS}, the context length of the model.",
+            remedy=f"Use {CONTEXT_TOKENS}, the context length of the model."
+            if short
+            else "Shorten the prompt.",
         )
     return left
 

@@ -11,7 +11,15 @@ from typing import cast
 
 from ..errors import BackendReplyError, BackendUnavailableError, ConfigurationError
 from ..setting_names import with_known_settings
-from .base import Backend, PageRequest, Reply, cards_of, sends_pixels, sends_png
+from .base import (
+    Backend,
+    PageRequest,
+    Reply,
+    cards_of,
+    has_resolutions,
+    sends_pixels,
+    sends_png,
+)
 from .replay_format import MAX_LINE_BYTES, RecordedReply, read_recording
 
 __all__ = ["RecordingBackend", "ReplayBackend"]
@@ -161,6 +169,11 @@ class RecordingBackend:
     def reads_text_layer(self) -> bool:
         """Whether the recorded backend reads text layers."""
         return self._backend.reads_text_layer
+
+    @property
+    def has_resolutions(self) -> bool:
+        """Whether the recorded backend reads pages at one of the model's resolutions."""
+        return has_resolutions(self._backend)
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         """Read pages and record the replies; see :meth:`Backend.read`."""

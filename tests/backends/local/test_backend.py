@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -124,6 +125,13 @@ def test_a_page_is_streamed_while_it_is_written(backend, page) -> None:
     (reply,) = backend.read([request(0, page)])
     assert len(pieces) > 5
     assert "".join(pieces) == reply.text
+
+
+def test_cancelling_a_request_ends_its_stream(backend, page) -> None:
+    whole = list(backend.stream(request(0, page)))
+    cancelled = request(0, page)
+    cancelled.cancellation.cancel()
+    assert len(list(backend.stream(cancelled))) < len(whole)
 
 
 def test_several_documents_are_read_at_once(backend, page) -> None:
@@ -306,3 +314,18 @@ def test_a_model_that_the_engine_cannot_run_is_read_by_transformers(
 def test_invalid_arguments_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         LocalBackend(**changes)
+
+
+def test_a_merged_copy_is_deleted_if_the_engine_does_not_start(monkeypatch, tmp_path) -> None:
+    backend = LocalBackend()
+    copy = TemporaryDirectory(prefix="dsocr-merged-", dir=tmp_path)
+
+    def fails() -> Any:
+        backend._copy = copy
+        raise BackendUnavailableError("the card has fallen off")
+
+    monkeypatch.setattr(backend, "_load_engine", fails)
+    with pytest.raises(BackendUnavailableError, match="fallen off"):
+        backend.load()
+    assert list(tmp_path.iterdir()) == []
+    backend.close()

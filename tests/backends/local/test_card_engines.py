@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -27,11 +28,13 @@ class Process:
         startup["starts"] += 1
         if startup["held"] is not None:
             startup["held"].wait(LONG)
+        time.sleep(startup["slow"])
         if startup["broken"]:
             raise BackendUnavailableError("the card has fallen off")
         startup["process"] = self
         self.slots = startup["slots"]
-        self.alive = self.has_room = True
+        self.alive = not startup["stillborn"]
+        self.has_room = True
         self.on_room = on_room
         self.closed = False
         self.handles: list[PageHandle] = []
@@ -57,7 +60,7 @@ class Process:
 @pytest.fixture
 def startups(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     monkeypatch.setattr(card_engines, "EngineProcess", Process)
-    common = {"slots": 8, "broken": False, "held": None, "starts": 0}
+    common = {"slots": 8, "broken": False, "held": None, "starts": 0, "slow": 0, "stillborn": False}
     return [{"device": name, **common} for name in ("cuda:0", "cuda:1")]
 
 
@@ -172,11 +175,11 @@ def test_a_card_that_does_not_start_is_left_out(startups, caplog) -> None:
 
 
 def test_a_card_that_fails_three_times_in_a_row_is_left_out(engines, startups, caplog) -> None:
-    for time in range(MOST_FAILURES):
+    for round_ in range(MOST_FAILURES):
         process = startups[0]["process"]
         process.die()
         submit(engines)
-        if time < MOST_FAILURES - 1:
+        if round_ < MOST_FAILURES - 1:
             assert soon(lambda old=process: startups[0]["process"] is not old)
             assert soon(lambda: len(engines.processes) == 2)
     submit(engines)
@@ -219,6 +222,47 @@ def test_if_no_card_works_the_first_error_is_raised_and_the_next_page_tries_agai
     submit(engines)
     assert len(startups[0]["process"].handles) == 1
     engines.close()
+
+
+def test_two_cards_whose_restarts_fail_at_different_moments_are_not_started_for_ever(
+    engines, startups
+) -> None:
+    """The second fails only while the first is being started once more, and so on."""
+    for startup in startups:
+        startup["broken"] = True
+    startups[1]["slow"] = 0.05
+    for startup in startups:
+        startup["process"].die()
+    errors: list[BaseException] = []
+
+    def asks() -> None:
+        try:
+            submit(engines)
+        except BackendUnavailableError as error:
+            errors.append(error)
+
+    asking = threading.Thread(target=asks, name="dsocr-asks")
+    startups[0]["slow"] = 0.03
+    asking.start()
+    asking.join(3)
+    ended = not asking.is_alive()
+    engines._closed = True  # so that the test ends if the page would wait for ever
+    asking.join(10)
+    engines._closed = False
+    assert ended
+    assert "fallen off" in str(errors[0])
+    assert sum(startup["starts"] for startup in startups) <= 2 + 2 * MOST_FAILURES
+
+
+def test_cards_whose_processes_end_right_after_they_have_started_are_given_up(
+    engines, startups
+) -> None:
+    for startup in startups:
+        startup["stillborn"] = True
+        startup["process"].die()
+    with pytest.raises(BackendUnavailableError, match="3 times right after it had started"):
+        submit(engines)
+    assert all(startup["starts"] <= 2 + MOST_FAILURES for startup in startups)
 
 
 def test_a_process_that_starts_only_after_closing_is_closed(startups) -> None:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from deepseek_ocr_rag.errors import (
     BackendTimeoutError,
     BackendUnavailableError,
     ConfigurationError,
+    PageRenderError,
 )
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
 from deepseek_ocr_rag.reading.reader import Reader
@@ -325,6 +327,16 @@ def test_a_page_without_a_picture_is_a_failed_page(light: MakeBackend, page_requ
     (reply,) = read(light(), page_request(1, image=None))
     assert reply.finish_reason == "error"
     assert "the page has no image" in (reply.error or "")
+
+
+def test_a_page_that_can_no_longer_be_drawn_is_a_failed_page(
+    light: MakeBackend, page_request: Any
+) -> None:
+    def undrawable() -> Any:
+        raise PageRenderError("the file has changed since")
+
+    (reply,) = read(light(), replace(page_request(1, image=None), redraw=undrawable))
+    assert reply.error_type == "PageRenderError"
 
 
 def test_its_text_goes_through_the_same_grammar(light: MakeBackend, sample_pdf: Path) -> None:

@@ -266,3 +266,12 @@ def test_a_proxy_of_the_environment_sees_nothing(
         monkeypatch.delenv(name, raising=False)
     assert only(OllamaBackend(host=ollama_server.url).read([page_request(1)])).text == "Page 1 ß"
     assert openai_server.received == []
+
+
+@pytest.mark.parametrize(
+    "limits", [{"stall_timeout": 0}, {"retries": -1}, {"wait": float("nan")}, {"attempts": 0}]
+)
+def test_a_limit_out_of_range_is_named(limits: dict[str, Any]) -> None:
+    ((name, value),) = limits.items()
+    with pytest.raises(ConfigurationError, match=f"^{name} is {value}"):
+        OllamaBackend(**limits)

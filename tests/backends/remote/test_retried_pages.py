@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from waiting import soon
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.remote.ollama import OllamaBackend
 from deepseek_ocr_rag.backends.remote.server import ServerBackend
+from deepseek_ocr_rag.concurrency.png_pictures import encode_png
+from deepseek_ocr_rag.errors import PageRenderError
 from deepseek_ocr_rag.model.prompts import mode_named
 
 CHAT, GENERATE = "/v1/chat/completions", "/api/generate"
@@ -232,3 +235,29 @@ def test_boxes_of_a_page_that_was_turned_are_those_of_the_page_as_it_lies(
     assert picture(server.asked()[1]).size == (800, 1000)
     assert ("[[0, 899, 50, 999]]" in reply.text) != ("[[949, 0, 999, 100]]" in reply.text)
     assert any("turned by" in warning for warning in reply.warnings)
+
+
+def undrawable() -> Any:
+    raise PageRenderError("the file has changed since", source="scan.pdf", page=1)
+
+
+def test_the_first_answer_is_kept_if_the_page_cannot_be_drawn_again(
+    server: Server, page_request: Any
+) -> None:
+    """The answer has no end, so the page is asked for at a smaller resolution, which needs it."""
+    request = page_request(1)
+    png = encode_png(request.image.resize((900, 1200)))
+    request = replace(request, image=None, png=png, redraw=undrawable)
+    server.answers(server.writes(GOOD, "length"))
+    reply = read(server.backend(), request)
+    assert reply.text == GOOD
+    assert any("the file has changed since" in warning for warning in reply.warnings)
+
+
+def test_a_page_that_cannot_be_drawn_fails_alone(server: Server, page_request: Any) -> None:
+    server.answers(server.writes(GOOD))
+    first, second = page_request(1), page_request(2)
+    replies = server.backend().read([replace(first, image=None, redraw=undrawable), second])
+    found = {reply.key: reply for reply in replies}
+    assert found[first.key].error_type == "PageRenderError"
+    assert found[second.key].text == GOOD

@@ -30,6 +30,7 @@ from deepseek_ocr_rag.errors import (
     BackendUnavailableError,
     ConfigurationError,
     MissingExtraError,
+    PageRenderError,
 )
 from deepseek_ocr_rag.installing import install_command
 from deepseek_ocr_rag.model.families import FAMILIES
@@ -242,6 +243,52 @@ def test_a_cancelled_page_gets_no_reply_and_frees_the_model_within_a_second(
 
     assert least(seconds, 1) < 1
     backend.close()
+
+
+def test_closing_the_backend_ends_a_stream(first_folder: Path) -> None:
+    backend = make(first_folder, max_new_tokens=4000)
+    stream = backend.stream(request(1))
+    next(stream)
+    closing = threading.Thread(target=backend.close)
+    closing.start()
+    start = time.monotonic()
+    with pytest.raises(BackendUnavailableError, match="closed while it was reading"):
+        list(stream)
+    closing.join(20)
+    assert not closing.is_alive()
+    assert time.monotonic() - start < 5
+
+
+def test_cancelling_a_request_ends_its_stream(first_folder: Path) -> None:
+    backend = make(first_folder, max_new_tokens=4000)
+    page = request(1)
+    stream = backend.stream(page)
+    next(stream)
+    page.cancellation.cancel()
+    assert len(list(stream)) < 2000
+    assert list(backend.stream(page)) == []
+    backend.close()
+
+
+def test_a_batch_whose_turn_comes_after_closing_says_so(first_folder: Path) -> None:
+    backend = make(first_folder)
+    backend.load()
+    page = backend._page(request(1), object())
+    backend._closed.set()
+    with pytest.raises(BackendUnavailableError, match="closed"):
+        list(backend._generate([page]))
+
+
+def test_a_page_without_a_picture_fails_alone(first: TransformersBackend) -> None:
+    def undrawable() -> Image.Image:
+        raise PageRenderError("the file has changed since")
+
+    bare = replace(request(1), image=None)
+    gone = replace(request(2), image=None, redraw=undrawable)
+    replies = {reply.key: reply for reply in first.read([bare, gone, request(3)])}
+    assert "the page has no image" in (replies[1].error or "")
+    assert replies[2].error_type == "PageRenderError"
+    assert replies[3].text
 
 
 def test_a_closed_backend_says_so(first_folder: Path) -> None:

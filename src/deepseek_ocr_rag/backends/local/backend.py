@@ -147,6 +147,15 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
 
     def _load(self) -> _LoadedEngine | TransformersBackend:
         self.check()
+        loaded: _LoadedEngine | TransformersBackend | None = None
+        try:
+            loaded = self._load_engine()
+        finally:
+            if not isinstance(loaded, _LoadedEngine):
+                self._drop_copy()
+        return loaded
+
+    def _load_engine(self) -> _LoadedEngine | TransformersBackend:
         # Imported late: tokenizers is not needed before a model is loaded.
         from ...model.tokenizer import ModelTokenizer
 
@@ -180,6 +189,12 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         adapter = adapter_files(self._options.adapter)
         self._copy = TemporaryDirectory(prefix="dsocr-merged-")
         return write_merged(checkpoint, adapter, Path(self._copy.name) / "model")
+
+    def _drop_copy(self) -> None:
+        """Delete the merged copy, of many gigabytes, if there is one."""
+        copy, self._copy = self._copy, None
+        if copy is not None:
+            copy.cleanup()
 
     def _engines(self) -> CardEngines:
         loaded = self._ready()
@@ -234,7 +249,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
     def stream(self, request: PageRequest) -> Iterator[str]:
         """Ask for one page once, and yield its text while it is generated.
 
-        Closing the iterator ends the generation at the next token.
+        Closing the iterator or cancelling the request ends the generation at the next token.
 
         Args:
             request: The page.
@@ -257,9 +272,10 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             engine_request(settings, request, settings.first(request), 0, stream=True)
         )
         try:
-            for token in handle:
-                if piece := text.push(token):
-                    yield piece
+            with request.cancellation.on_cancel(handle.cancel):
+                for token in handle:
+                    if piece := text.push(token):
+                        yield piece
         finally:
             handle.cancel()
 
@@ -272,8 +288,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             loaded.close()
         elif loaded is not None:
             loaded.engines.close()
-        if self._copy is not None:
-            self._copy.cleanup()
+        self._drop_copy()
 
 
 def engine_problem() -> DeepSeekOCRError | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -86,6 +87,26 @@ class _Card:
         return self.process if self.process is not None and self.process.alive else None
 
 
+@dataclass(slots=True)
+class _Starts:
+    """The starts that one page has waited for, and the error of each card that it gave up."""
+
+    counts: Counter[_Card] = field(default_factory=Counter)
+    errors: dict[_Card, BaseException] = field(default_factory=dict)
+
+    def add(self, card: _Card, error: BaseException | None) -> None:
+        """Note how a start has ended; give the card up if it failed, or has ended so often."""
+        self.counts[card] += 1
+        if error is None and self.counts[card] >= MOST_FAILURES:
+            error = BackendUnavailableError(
+                f"the engine process on {card.name} ended {MOST_FAILURES} times right after it "
+                "had started",
+                remedy="Run `dsocr doctor`.",
+            )
+        if error is not None:
+            self.errors.setdefault(card, error)
+
+
 class CardEngines:
     """Keeps an engine process for each card. Thread-safe.
 
@@ -158,10 +179,11 @@ class CardEngines:
                 card.process.close()
 
     def _least_busy(self, notify: Notify | None) -> tuple[EngineProcess, Notify]:
+        starts = _Starts()
         while True:
             self._room.clear()
             with self._lock:
-                starting = list(self._revived())
+                starting = dict(self._revived(starts))
                 found = [(card.load, process) for card in self._cards if (process := card.running)]
                 # A process that has stopped receiving must not hold up the others.
                 able = [each for each in found if each[1].has_room or len(found) == 1]
@@ -171,12 +193,15 @@ class CardEngines:
             if found:
                 self._room.wait(LOOK_SECONDS)
                 continue
-            ended, more = wait(starting, return_when=FIRST_COMPLETED)
-            errors = [error for each in ended if (error := each.exception()) is not None]
-            if errors and not more and len(errors) == len(ended):
-                raise errors[0]
+            if len(starts.errors) == self.count:
+                raise next(iter(starts.errors.values()))
+            if not starting:  # the last process has ended since it was looked at
+                continue
+            ended, _ = wait(starting, return_when=FIRST_COMPLETED)
+            for each in ended:
+                starts.add(starting[each], each.exception())
 
-    def _revived(self) -> Iterator[Future[None]]:
+    def _revived(self, starts: _Starts) -> Iterator[tuple[Future[None], _Card]]:
         """Restart the processes that have ended; yield all starts under way. Needs the lock."""
         if self._closed:
             raise BackendUnavailableError("the backend was closed", remedy="Make a new one.")
@@ -189,11 +214,13 @@ class CardEngines:
                     self._starters.submit(card.process.close)
                     card.process = None
                     self._count_failure(card, "its engine process has ended")
-                if none_runs or card.load.failures < MOST_FAILURES:
+                wanted = none_runs or card.load.failures < MOST_FAILURES
+                # Else two cards whose starts fail in turn would be started for ever.
+                if wanted and card not in starts.errors:
                     _log.warning("starting the engine process on %s again", card.name)
                     card.starting = self._start(card)
-            if card.starting is not None:
-                yield card.starting
+            if card.starting is not None and card not in starts.errors:
+                yield card.starting, card
 
     def _count_failure(self, card: _Card, what: str) -> None:
         card.load.failures += 1

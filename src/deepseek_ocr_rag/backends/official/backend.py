@@ -23,6 +23,7 @@ from ...errors import (
     BackendReplyError,
     BackendUnavailableError,
     ConfigurationError,
+    SourceError,
     TurnCancelledError,
 )
 from ...model.families import FAMILIES, Family, family_of
@@ -195,7 +196,7 @@ class OfficialBackend:
     def _read_page(self, request: PageRequest, reading: object) -> Reply:
         try:
             png = png_bytes(request)
-        except BackendReplyError as error:
+        except (BackendReplyError, SourceError) as error:
             return request.failed(error)
         with self._slots.slot(reading, request.cancellation):
             worker, family = self._loaded(request.cancellation)

@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Final
 
 from ...concurrency.fair_turns import FairSemaphore
-from ...errors import BackendError, BackendUnavailableError
+from ...errors import BackendError, BackendUnavailableError, SourceError
 from ..base import PageRequest, Reply
 
 __all__ = ["Failure", "OpenSession", "ReadPage", "read_concurrently"]
@@ -30,7 +30,7 @@ UNAVAILABLE_IN_A_ROW: Final = 3
 class Failure:
     """A page that could not be read, and how often it was tried."""
 
-    error: BackendError
+    error: BackendError | SourceError
     attempts: int = 1
 
 

@@ -27,6 +27,7 @@ from ...errors import (
     BackendUnavailableError,
     ConfigurationError,
     RetryableError,
+    SourceError,
 )
 from ...hosts import is_this_machine
 from ...ollama_address import ollama_headers, ollama_url
@@ -189,7 +190,7 @@ class OllamaBackend(RemoteBackend):
                 return await self._ask(client, request_as(request, settings), settings)
             except Exception as error:
                 problem = self._translated(error)
-                if _may_pass(error):
+                if isinstance(problem, BackendError) and _may_pass(error):
                     raise RetryableError(problem) from error
                 if problem is error:
                     raise
@@ -260,14 +261,14 @@ class OllamaBackend(RemoteBackend):
             loops=reply.loops,
         )
 
-    def _translated(self, error: Exception) -> BackendError:
-        """Return the BackendError for an error of httpx, the library or a malformed reply.
+    def _translated(self, error: Exception) -> BackendError | SourceError:
+        """Return the error to raise for an error of httpx, the library or a malformed reply.
 
         Any other error is a bug, and is raised.
         """
         import ollama
 
-        if isinstance(error, BackendError):
+        if isinstance(error, BackendError | SourceError):
             return error
         if isinstance(error, ollama.ResponseError):
             return self._refusal(error.status_code, error.error)

@@ -23,10 +23,12 @@ from ...errors import (
     BackendUnavailableError,
     ConfigurationError,
     RetryableError,
+    SourceError,
 )
 from ...model.ngrams import NoRepeat
 from ..attempts import Attempt, AttemptSettings, RepeatPenalty
 from ..base import PageRequest, Reply
+from ..checkpoint_backend import check_positive
 from ..retry_ladder import SMALLER_PICTURE, RetryLadder
 from .backoff import wait_seconds
 from .concurrent_requests import Failure, ReadPage, read_concurrently
@@ -82,7 +84,10 @@ class RemoteBackend(ABC):
         retries: int,
         wait: float = WAIT_SECONDS,
     ) -> None:
-        _check_limits(concurrency, min(timeout, stall_timeout), min(retries, wait), attempts)
+        check_positive(
+            concurrency=concurrency, timeout=timeout, stall_timeout=stall_timeout, attempts=attempts
+        )
+        _check_not_negative(retries=retries, wait=wait)
         self.concurrency = concurrency
         self._slots: FairSemaphore | None = None
         self._absence = Absence(server, wait)
@@ -125,7 +130,8 @@ class RemoteBackend(ABC):
         Raises:
             ConfigurationError: If one is out of range.
         """
-        _check_limits(concurrency, timeout, wait)
+        check_positive(concurrency=concurrency, timeout=timeout)
+        _check_not_negative(wait=wait)
         self.concurrency = concurrency or self.concurrency
         self._timeout = timeout or self._timeout
         if wait is not None:
@@ -156,7 +162,7 @@ class RemoteBackend(ABC):
         Args:
             request: The page.
             ask: Asks the server once; raises a RetryableError if the same request may succeed
-                later, a BackendError if not.
+                later, a BackendError if not, a SourceError if the page cannot be drawn again.
             no_repeat: The repetition rule of the first attempt, or None.
             clock: The time of the page, which ``ask`` starts when the reply begins; without it,
                 the time runs while ``ask`` does.
@@ -183,10 +189,11 @@ class RemoteBackend(ABC):
             self._learn(ladder)
             return _with_retries(ladder.reply(), tries.retries)
         except TimeoutError:
-            error: BackendError = BackendTimeoutError(
+            error: BackendError | SourceError = BackendTimeoutError(
                 f"no complete reply in {self._timeout:g} s", remedy="Raise the timeout."
             )
-        except BackendError as problem:
+        except (BackendError, SourceError) as problem:
+            # A SourceError comes from drawing the page again for a further attempt.
             error = problem
         if not ladder.answered and tries.broken_off is not None:
             ladder.add(tries.broken_off.attempt)
@@ -236,18 +243,10 @@ class RemoteBackend(ABC):
         """Learn from a page's attempts how the server behaves."""
 
 
-def _check_limits(
-    concurrency: int | None, timeout: float | None, wait: float | None, attempts: int = 1
-) -> None:
-    if (
-        min(1 if concurrency is None else concurrency, attempts) < 1
-        or not (1 if timeout is None else timeout) > 0
-        or not (0 if wait is None else wait) >= 0
-    ):
-        raise ConfigurationError(
-            "concurrency, attempts and timeouts must be above 0, retries and wait not below 0",
-            remedy="Leave them out for the defaults.",
-        )
+def _check_not_negative(**limits: float | None) -> None:
+    for name, value in limits.items():
+        if value is not None and not value >= 0:
+            raise ConfigurationError(f"{name} is {value}", remedy="Use 0 or more, or leave it out.")
 
 
 @dataclass(slots=True)

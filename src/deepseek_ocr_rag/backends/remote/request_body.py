@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from ...model.families import TABLE_CELLS
 from ...model.ngrams import NoRepeat
+from ...model.prompts import Mode
 from ..attempts import AttemptSettings
 from ..base import PageRequest
-from ..page_images import CONTEXT_TOKENS, new_tokens, png_base64
+from ..page_images import CONTEXT_TOKENS, fewer_tokens, new_tokens, png_base64
 from .completion_stream import Completion
 from .hidden_tokens import SERVER_CURE, hidden_warning
 from .picture_warnings import picture_warnings
@@ -125,7 +126,9 @@ def page_warnings(
     """
     warnings = [f"the server refused {name}: {WITHOUT_FIELD[name]}" for name in refused]
     warnings += picture_warnings("the server", request, answer.prompt_tokens)
-    if answer.finish_reason == "length" and (full := _full_context(answer, context)):
+    if answer.finish_reason == "length" and (
+        full := _full_context(answer, context, request.resolution)
+    ):
         warnings.append(full)
     if answer.hidden:
         warnings.append(hidden_warning("the server", answer.hidden, SERVER_CURE))
@@ -137,7 +140,7 @@ def page_warnings(
     return tuple(warnings)
 
 
-def _full_context(answer: Completion, context: int | None) -> str | None:
+def _full_context(answer: Completion, context: int | None, mode: Mode) -> str | None:
     """Warn about a reply that a limit ended; None if its tokens were not counted."""
     if answer.prompt_tokens is None or answer.tokens is None:
         return None
@@ -153,6 +156,6 @@ def _full_context(answer: Completion, context: int | None) -> str | None:
             f"{CONTEXT_TOKENS} for each page (`dsocr serve-command` prints how)"
         )
     return (
-        f"the context is full: {counts}, with room for {room}, the model's own limit; "
-        'resolution "base" takes fewer tokens'
+        f"the context is full: {counts}, with room for {room}, the model's own limit"
+        f"{fewer_tokens(mode)}"
     )

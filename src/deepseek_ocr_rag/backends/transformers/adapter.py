@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 
 from ...errors import BackendUnavailableError, ConfigurationError, OutputError
 from ...model.checkpoint import Checkpoint
+from ...text.excerpt import first_line
 from .model_loading import load_model
 
 __all__ = ["adapter_files", "merge_adapter", "write_merged"]
@@ -80,7 +81,7 @@ def merge_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         raise BackendUnavailableError(
-            f"the adapter does not fit this model: {str(error).splitlines()[0][:200]}",
+            f"the adapter does not fit this model: {first_line(error)[:200]}",
             source=str(folder),
             remedy="Use it with the model that it was trained on.",
         ) from error
@@ -169,9 +170,11 @@ def write_merged(checkpoint: Checkpoint, adapter: Path, output: Path) -> Path:
             if (checkpoint.folder / name).is_file():
                 shutil.copyfile(checkpoint.folder / name, output / name)
         shutil.copyfile(checkpoint.tokenizer, output / "tokenizer.json")
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        # The library that writes the weights reports a full disk in an error of its own.
+        reason = error.strerror if isinstance(error, OSError) else None
         raise OutputError(
-            f"cannot be written ({error.strerror})",
+            f"cannot be written ({reason or first_line(error)})",
             source=str(output),
             remedy="Check the folder's permissions and the free space.",
         ) from error

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Final, Literal
 from ...concurrency.cancellation import Cancellation
 from ...concurrency.fair_turns import FairSemaphore
 from ...errors import (
+    BackendReplyError,
     BackendUnavailableError,
     ConfigurationError,
     MissingExtraError,
     OutOfDeviceMemoryError,
+    SourceError,
     TurnCancelledError,
 )
 from ...installing import install_command
@@ -216,11 +218,20 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
         """Generate a batch; in halves, then in smaller modes, while it does not fit into memory."""
         from ..page_text import LoopWatch
 
-        batch = [page for page in batch if not page.ladder.request.cancellation.cancelled]
-        if not batch:
+        wanted = [page for page in batch if not page.ladder.request.cancellation.cancelled]
+        if not wanted:
             return
         runtime, settings = self._ready()
-        prompts = [settings.prompt(page.ladder.request, page.ladder.settings) for page in batch]
+        batch, prompts = [], []
+        for page in wanted:
+            try:
+                prompts.append(settings.prompt(page.ladder.request, page.ladder.settings))
+            except (BackendReplyError, SourceError) as error:
+                yield page, page.ladder.failed(error)
+            else:
+                batch.append(page)
+        if not batch:
+            return
         watches = [LoopWatch(settings.tokenizer) for _ in batch]
         cancellations = [page.ladder.request.cancellation for page in batch]
 
@@ -229,6 +240,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
 
         try:
             with self._slots.slot(batch[0].reading, cancellations[0]):
+                self._check_open()
                 generated = runtime.generate(
                     prompts, at_end=lambda row, new: watches[row](new), cancelled=cancelled
                 )
@@ -238,13 +250,17 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
         except OutOfDeviceMemoryError:
             yield from self._generate_smaller(batch)
             return
-        if self._closed.is_set():
-            raise BackendUnavailableError("the backend was closed while it was reading")
+        self._check_open()
         if cancelled():
             return
         self._size.succeeded(len(batch))
         for page, watch, one in zip(batch, watches, generated, strict=True):
             yield page, watch.finish(one)
+
+    def _check_open(self) -> None:
+        """Raise an error if the backend was closed, perhaps while a batch waited for its turn."""
+        if self._closed.is_set():
+            raise BackendUnavailableError("the backend was closed while it was reading")
 
     def _generate_smaller(
         self, batch: Sequence[_BatchPage]
@@ -268,7 +284,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
     def stream(self, request: PageRequest) -> Iterator[str]:
         """Ask for one page once, and yield its text while it is generated.
 
-        Closing the iterator ends the generation at the next token.
+        Closing the iterator or cancelling the request ends the generation at the next token.
 
         Args:
             request: The page.
@@ -277,7 +293,8 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
             Pieces of the raw text, tags included.
 
         Raises:
-            BackendUnavailableError: If the model cannot be loaded, or memory runs out.
+            BackendUnavailableError: If the model cannot be loaded, memory runs out, or the
+                backend is closed meanwhile.
         """
         runtime, settings = self._ready()
         prompt = settings.prompt(request, settings.first(request))
@@ -292,28 +309,28 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
         def generate() -> None:
             try:
                 with self._slots.slot(closed, closed):
+                    self._check_open()
                     runtime.generate(
-                        [prompt], at_end=push, interval=1, cancelled=lambda: closed.cancelled
+                        [prompt],
+                        at_end=push,
+                        interval=1,
+                        cancelled=lambda: closed.cancelled or self._closed.is_set(),
                     )
+                self._check_open()
+                pieces.put(None)
+            except TurnCancelledError:
                 pieces.put(None)
             except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
                 pieces.put(error)
 
         generator = threading.Thread(target=generate, name="dsocr-stream-text", daemon=True)
-        generator.start()
-        try:
-            while (piece := pieces.get()) is not None:
-                if isinstance(piece, Exception):
-                    raise BackendUnavailableError(
-                        f"the page could not be read: {piece}",
-                        source=request.source,
-                        page=request.page,
-                    ) from piece
-                if piece:
-                    yield piece
-        finally:
-            closed.cancel()
-            generator.join()
+        with request.cancellation.on_cancel(closed.cancel):
+            generator.start()
+            try:
+                yield from _pieces(pieces, request)
+            finally:
+                closed.cancel()
+                generator.join()
 
     def close(self) -> None:
         """Stop the generation and free the memory. Closing twice does nothing."""
@@ -322,6 +339,19 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
             loaded, self._loaded = self._loaded, None
         if loaded is not None:
             loaded[0].close()
+
+
+def _pieces(pieces: SimpleQueue[str | Exception | None], request: PageRequest) -> Iterator[str]:
+    """Yield what a generating thread puts into the queue, until it puts None or an error."""
+    while (piece := pieces.get()) is not None:
+        if isinstance(piece, BackendUnavailableError):
+            raise piece
+        if isinstance(piece, Exception):
+            raise BackendUnavailableError(
+                f"the page could not be read: {piece}", source=request.source, page=request.page
+            ) from piece
+        if piece:
+            yield piece
 
 
 def _out_of_memory(ladder: RetryLadder) -> Reply:

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from ...errors import BackendUnavailableError, ConfigurationError, OutOfDeviceMemoryError
 from ...model.checkpoint import Checkpoint
 from ...model.page_prompt import GeneratedPage, PagePrompt
+from ...text.excerpt import first_line
 from ..known_failures import remedy_for
 from .adapter import adapter_files, merge_adapter
 from .generation import generate
@@ -114,7 +115,7 @@ class ModelRuntime:
         except RuntimeError as error:
             if not _is_out_of_memory(error):
                 raise BackendUnavailableError(
-                    f"the model failed on {self.device}: {str(error).splitlines()[0]}",
+                    f"the model failed on {self.device}: {first_line(error)}",
                     source=self._checkpoint.name,
                     remedy=remedy_for(str(error))
                     or "Run `dsocr doctor`; after a CUDA error, start the program again.",
@@ -155,7 +156,7 @@ def _device(name: str | None) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigurationError(
-            f"the device {name!r} cannot be used: {str(error).splitlines()[0]}",
+            f"the device {name!r} cannot be used: {first_line(error)}",
             remedy="Leave device out to use the best one here, or run `dsocr doctor`.",
         ) from error
     if device.type == "cuda" and device.index is None:
