@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from long_files import LONG_FILES
 
 KEPT = ("DSOCR_FULL_CHECKPOINT", "DSOCR_TEST_OLLAMA")
 """What whoever starts the tests says to them."""
@@ -65,6 +64,8 @@ def pytest_collection() -> Generator[None, object, object]:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the longest files first, all others behind them as they were."""
+    from long_files import LONG_FILES  # found where pytest has set the paths
+
     turns = {Path(__file__).parent / file: turn for turn, file in enumerate(LONG_FILES)}
     items.sort(key=lambda item: turns.get(item.path, len(turns)))
 

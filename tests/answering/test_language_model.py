@@ -329,7 +329,7 @@ def test_a_port_with_something_else_on_it_is_recognised(
     ollama: ScriptedOllama, shown: bytes
 ) -> None:
     ollama.show = (200, shown)
-    with pytest.raises(LanguageModelReplyError, match="not Ollama's protocol"):
+    with pytest.raises(LanguageModelReplyError, match="does not follow Ollama's protocol"):
         reply(ollama)
 
 

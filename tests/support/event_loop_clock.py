@@ -34,11 +34,13 @@ class LoopClock:
     def pass_until_left(self, exchange: Any) -> None:
         """Let minutes pass until the client of an exchange has left it.
 
-        A single jump is shorter than :data:`MINUTES`: one that comes when the client has just left
-        does not end its next request.
+        One jump is enough, unless the client heard the last words only after it. A second one that
+        comes too soon would end the client's next request.
         """
-        while exchange.client_is_there() and exchange.wait(0.05):
-            self.jump(0.6 * MINUTES)
+        heard = 0.05
+        while exchange.client_is_there() and exchange.wait(heard):
+            self.jump(1.2 * MINUTES)
+            heard = 15.0
         exchange.drop()
 
 
