@@ -226,15 +226,18 @@ async def test_one_page_does_not_wait_for_more_jobs_than_the_event_loop_has_thre
 
     def documents():
         slots = served.backend._slots
-        return len({waiting.reading for waiting in in_line if waiting.semaphore is slots})
+        return {waiting.reading for waiting in in_line if waiting.semaphore is slots}
 
-    await until_async(lambda: documents() == 40)
+    # On a machine that stands still, a few jobs may have failed by now: by default an event loop
+    # has at most 32 threads.
+    await until_async(lambda: len(documents()) > 32)
+    others = documents()
     short = asyncio.create_task(run_cancellable(lambda: agent.read("short.pdf")))
-    await until_async(lambda: documents() == 41)
+    await until_async(lambda: documents() - others)
     while not short.done():
         await asyncio.to_thread(work.step_unless, short.done)
     assert "Page 9000" in short.result().text
-    assert not any(job.done() for job in jobs)
+    assert not any(job.done() and job.exception() is None for job in jobs)
     for job in jobs:
         job.cancel()
     await asyncio.gather(*jobs, return_exceptions=True)
