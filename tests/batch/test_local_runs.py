@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import PurePath
 
 import pytest
@@ -208,7 +209,8 @@ def test_killing_driver_and_reader_at_random_changes_no_byte(papers, whole, serv
             break
         if chance.random() < 0.4:
             for pid in worker_pids(process.pid):
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it may just have ended
+                    os.kill(pid, signal.SIGKILL)
             time.sleep(chance.random())
         process.kill()
         process.wait()
