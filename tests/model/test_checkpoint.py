@@ -157,7 +157,7 @@ def told_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             assert 0 < timeout <= 60
             raise ConnectionError("no route to host")
 
-    monkeypatch.setattr(huggingface_hub.utils, "get_session", Session)
+    monkeypatch.setattr(huggingface_hub, "get_session", Session)
     return asked
 
 
@@ -200,7 +200,7 @@ def test_where_the_hub_answers_a_missing_model_is_downloaded(
 
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    monkeypatch.setattr(huggingface_hub.utils, "get_session", Session)
+    monkeypatch.setattr(huggingface_hub, "get_session", Session)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     found = find_checkpoint("unlimited-ocr", download=True)
     assert found.folder.is_relative_to(hub)

@@ -156,8 +156,7 @@ def _check_hub_answers(hub_id: str, revision: str) -> None:
     The hub's client would ask again for most of a minute. It waits for one answer as long as here:
     ``HF_HUB_ETAG_TIMEOUT``, ten seconds where that is not set.
     """
-    from huggingface_hub import constants
-    from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
+    from huggingface_hub import constants, get_session
 
     try:
         # Any answer will do; the client's own session knows the proxies and certificates.
