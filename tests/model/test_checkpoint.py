@@ -146,7 +146,7 @@ def test_another_revision_in_the_cache_is_not_taken(hub: Path) -> None:
 
 @pytest.fixture
 def told_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the session of the hub's client is asked; nobody answers."""
+    """A session of the hub's client that records requests and gets no answers."""
     import huggingface_hub.utils
 
     asked: list[str] = []

@@ -113,7 +113,7 @@ class PageServer:
 
 
 def picture_mark(png: bytes) -> int:
-    """A number that any other picture has not, for pages that nobody has coloured."""
+    """Return a number that no other picture has, for pages without a colour of their own."""
     return int.from_bytes(hashlib.sha256(png).digest()[:6], "big")
 
 

@@ -154,7 +154,7 @@ def test_annotations_of_another_form_are_refused_by_page(
     assert message in problem.message
 
 
-def test_a_category_that_nobody_knows_is_named(omnidocbench: Path) -> None:
+def test_an_unknown_category_is_named(omnidocbench: Path) -> None:
     pages = [page("note_2.jpg", det("text_block", 1, text="A"), det("stamp", 2, text="B"))]
     path = omnidocbench / "OmniDocBench_demo.json"  # as the demonstration's file is called
     path.write_text(json.dumps(pages))
@@ -233,13 +233,16 @@ def test_facts_that_cannot_be_checked_are_named_by_line(olmocr_bench: Path) -> N
         {"pdf": "earnings.pdf", "page": 3, "id": "x3", "type": "present", "text": "x"},
         {"pdf": "earnings.pdf", "page": 1, "id": "t0", "type": "present", "text": "x"},
         {"pdf": "earnings.pdf", "page": 1, "id": "x4", "type": "smell"},
-    ]
+        # Results would be written beside the PDF.
+        {"pdf": str(olmocr_bench / "bench_data" / "pdfs" / "earnings.pdf"), "page": 1, "id": "x5",
+         "type": "present", "text": "x"},
+    ]  # fmt: skip
     path = olmocr_bench / "bench_data" / "more.jsonl"
     path.write_text("".join(f"{json.dumps(each)}\n" for each in bad) + "{")
     _, found = read_facts(olmocr_bench)
     named = sorted(problem.id for problem in found.problems)
     # The id t0 was taken by the file that comes first.
-    assert named == [*(f"more.jsonl:{n}" for n in (1, 2, 3, 5, 6)), "table_tests.jsonl:1"]
+    assert named == [*(f"more.jsonl:{n}" for n in (1, 2, 3, 5, 6, 7)), "table_tests.jsonl:1"]
     with pytest.raises(SourceError, match="cannot be used"):
         evaluate_olmocr_bench(Scripted({}), olmocr_bench)  # type: ignore[arg-type]
 

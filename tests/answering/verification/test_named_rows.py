@@ -93,3 +93,24 @@ def test_a_figure_belongs_to_the_row_that_is_named(
 def test_two_rows_may_be_named_for_their_own_figures() -> None:
     answer = "Robberies rose from 4,921 in 2006 to 4,985 in 2007."
     assert verify(answer, CRIMES).supported
+
+
+VANS = """| Van | 2022 | 2023 |
+| --- | --- | --- |
+| Van A | 41.2 | 38.9 |
+| Van B | 55.1 | 57.0 |
+| All vans | 108.3 | 105.4 |
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "supported"),
+    [
+        ("Van B drove 1.9 thousand kilometres more in 2023 than in 2022.", True),
+        ("Van B drove 2.9 thousand kilometres more in 2023 than in 2022.", False),
+        ("All vans drove 2.9 thousand kilometres less in 2023 than in 2022.", True),
+    ],
+)
+def test_a_change_of_the_total_is_not_that_of_a_named_row(statement: str, supported: bool) -> None:
+    (sentence,) = verify(statement, VANS).sentences
+    assert (sentence.status == "supported") is supported

@@ -283,8 +283,8 @@ class ClaimComparison:
     def is_beside_named_row(self, unit: FactualUnit) -> bool:
         """Whether claim and question have the whole label of another row of a table, not this one's.
 
-        "The first boat" is no figure of "The last boat". A row may be named for another number of
-        the claim: then it says nothing of this one.
+        A figure of "The first boat" does not belong to "The last boat". A row may be named for
+        another number of the claim; then it says nothing about this one.
         """
         label = label_terms(unit.citable.text) if unit.citable.is_row else frozenset()
         if label <= self._said:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 from ...backends.base import Backend
@@ -200,6 +200,8 @@ def _check_page(fact: Mapping[str, Any], folder: Path, known: dict[str, tuple[Pa
     """Whether the fact's page is there; each PDF is opened once."""
     name = fact["pdf"]
     if name not in known:
+        if PurePath(name).is_absolute():  # results are written under this name
+            raise UnusableLineError(f"{name[:120]!r} is not the name of a file in {PDFS}")
         try:
             path = resolve_inside(folder, name)
             with open_source(path) as opened:

@@ -114,9 +114,20 @@ def _result(
     ]
     for near in pools:
         result = calculation.result_of(part) or calculation.result(rows, near)
-        if result and not _is_displaced(number, matter, near, result):
+        if (
+            result
+            and not _is_of_totals_alone(matter, result)
+            and not _is_displaced(number, matter, near, result)
+        ):
             return result
     return None
+
+
+def _is_of_totals_alone(matter: ClaimComparison, result: Result) -> bool:
+    """Whether all operands are of totals beside a named row: what it is a part of, not what it is."""
+    return all(
+        matter.is_beside_named_row(matter.units[figure.row][1]) for figure in result.operands
+    )
 
 
 def _may_be_operand(matter: ClaimComparison, index: int) -> bool:
