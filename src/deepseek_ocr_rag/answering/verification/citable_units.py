@@ -19,7 +19,7 @@ from ...text.word_lists import MONTHS
 from .table_figures import is_row_of_figures
 from .table_runs import TABLE_STARTS, TableRun, introduces, is_repeated, table_runs
 
-__all__ = ["CitableUnit", "citable_units"]
+__all__ = ["CitableUnit", "TableKey", "citable_units"]
 
 _ITEM: Final = re.compile(r"(?:[-*•]|\(?(?:[0-9]{1,2}|[a-z])[.)])\s")
 _FIGURES: Final = re.compile(r"[-−–+($€£¥]*(?:[0-9][0-9.,]*[)%]*)?")
@@ -45,6 +45,11 @@ _ENDS: Final = re.compile(r"(?:(?<!\b[A-Z])\.|[!?:;|>]|^#.*)$")
 """The end of a line that cannot be the label of a row."""
 
 
+TableKey = tuple[str, int, int]
+"""Document, page and offset on the page of a table's first row: the parts of a long table, which
+stand in several passages, have the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class CitableUnit:
     """A sentence, list item or table row of a passage."""
@@ -57,12 +62,12 @@ class CitableUnit:
     terms: frozenset[str]
     terms_above: frozenset[str]  # those of ``above``
     heads: tuple[str, ...] = ()  # for a table row, the rows of its table's head, if it is known
-    table: int = -1  # for a table row, the index of its table's first row, otherwise -1
+    table: TableKey | None = None  # of a table row
 
     @property
     def is_row(self) -> bool:
         """Whether it is a table row."""
-        return self.table >= 0
+        return self.table is not None
 
 
 def citable_units(passage: Passage, number: int) -> tuple[CitableUnit, ...]:
@@ -141,7 +146,7 @@ class _Splitter:
         if run.columns == len(self._years) + 1 and not _YEAR.search("".join(heads)):
             # The reader takes the head of some statements for a line of text.
             heads = (*heads, f"| | {' | '.join(self._years)} |")
-        table = (*run.head, *run.body)[0]
+        table = self._key((*run.head, *run.body)[0])
         if run.body or not self._waiting:
             self._waiting = [] if run.body else [self._unit(i, self._heading) for i in run.head]
         group = row = ""
@@ -156,8 +161,15 @@ class _Splitter:
             if unit.terms and not is_repeated(self._passage, unit.span[0]):
                 self._body.append(unit)
 
+    def _key(self, first: int) -> TableKey:
+        start = self._spans[first][0]
+        for piece in self._passage.pieces:
+            if piece.offset <= start < piece.end:
+                return self._passage.source, piece.page, piece.span[0] + start - piece.offset
+        return self._passage.source, self._passage.page, start
+
     def _unit(
-        self, index: int, above: str, heads: tuple[str, ...] = (), table: int = -1
+        self, index: int, above: str, heads: tuple[str, ...] = (), table: TableKey | None = None
     ) -> CitableUnit:
         text = self._text(index)
         own, own_above = (frozenset(terms(plain_text(part))) for part in (text, above))

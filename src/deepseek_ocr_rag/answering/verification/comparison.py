@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
@@ -14,6 +15,7 @@ from ...text.numerals import Number, is_year
 from ...text.terms import content_terms, terms
 from ...text.word_lists import SCALE_WORDS
 from .alignment import clause, is_displaced, words_in
+from .citable_units import TableKey
 from .facts import Facts, Name
 from .lexicon import UNIT_WORDS, direction
 from .statements import (
@@ -66,14 +68,17 @@ class ClaimComparison:
             for source, unit in self.units
         ]
         years = range(min(self.years, default=0), max(self.years, default=-1) + 1)
-        said = [t for t in content_terms(f"{question.text} ; {claim.text}") if _has_digit(t)]
+        self._is_bare = claim.words <= UNIT_WORDS.keys() | SCALE_WORDS.keys()
+        # The number of an answer such as "4" names no row: not "4 rooms".
+        naming = question.text if self._is_bare else f"{question.text} ; {claim.text}"
+        said = [term for term in content_terms(naming) if _has_digit(term)]
+        # "K0" and "Q3" name a column as a word does.
+        self._codes = frozenset(term for term in said if not term.replace(".", "").isdigit())
         self._said = frozenset(said).union(map(str, years), *self._equivalents.values())
-        self._tables: dict[tuple[int, int], list[FactualUnit]] = {}
+        self._tables: dict[TableKey | None, list[FactualUnit]] = {}
         for _, unit in self.units:
             if unit.citable.is_row:
-                key = unit.citable.passage, unit.citable.table
-                self._tables.setdefault(key, []).append(unit)
-        self._is_bare = claim.words <= UNIT_WORDS.keys() | SCALE_WORDS.keys()
+                self._tables.setdefault(unit.citable.table, []).append(unit)
         self._having = {
             word: frozenset(i for i, found in enumerate(own) if not same.isdisjoint(found))
             for word, same in self._equivalents.items()
@@ -238,7 +243,8 @@ class ClaimComparison:
         names = {word for cell in cells for word in cell.near}
         words = self.claim.words if self._among(self.claim.words, names) else self.question.words
         said = self.claim.words | self.question.words
-        years = self._years_of(unit)
+        own_words = self._among(words, own) | own
+        dated = {*map(str, self._years_of(unit))}
 
         def is_claimed(facts: Facts) -> bool:
             return all(any(f.matches(n) for f in self.claim.facts.numbers) for n in facts.numbers)
@@ -247,9 +253,29 @@ class ClaimComparison:
             cells,
             lambda facts: self.states(facts, fact),
             is_claimed,
-            lambda found: self._among(said, found) | {*found}.intersection(map(str, years)),
-            lambda found: self._among(words, found) - self._among(words, own),
+            lambda found: self._among(said, found) | {*found} & (self._codes | dated),
+            lambda found: (self._among(words, found) | {*found} & self._codes) - own_words,
         )
+
+    def contrary_overlap(self, fact: Number | Date, overlap: Sequence[float]) -> float:
+        """The highest overlap of a row that is named and has a number in another column; or 0.
+
+        What has the same number and less of the claim is about something else.
+        """
+        return max(
+            (
+                overlap[index]
+                for index, (_, unit) in enumerate(self.units)
+                if self.has_label_of(index, fact)
+                and (self.is_in_other_column(unit, fact) or self.is_below_other_head(unit, fact))
+            ),
+            default=0.0,
+        )
+
+    def is_of_other_years(self, unit: FactualUnit) -> bool:
+        """Whether a text names years, and none of those that claim and question name."""
+        years = frozenset(map(int, _YEAR.findall(unit.citable.text)))
+        return bool(years and self.years) and years.isdisjoint(self.years)
 
     def is_only_in_other_column(self, fact: Number) -> bool:
         """Whether a row has a number, but in a column that claim and question do not name.
@@ -283,19 +309,32 @@ class ClaimComparison:
     def is_beside_named_row(self, unit: FactualUnit) -> bool:
         """Whether claim and question have the whole label of another row of a table, not this one's.
 
-        A figure of "The first boat" does not belong to "The last boat". A row may be named for
-        another number of the claim; then it says nothing about this one.
+        A figure of "The first boat" does not belong to "The last boat". Of two labels of which one
+        has the other's words and more, the longer one is meant, unless the text has the words of
+        the shorter one twice: "total assets" is not "total current assets". A row may be named
+        for another number of the claim; then it says nothing about this one.
         """
         label = label_terms(unit.citable.text) if unit.citable.is_row else frozenset()
-        if label <= self._said:
+        if not label:
             return False
+        said = label <= self._said
         return any(
             other.figures
             and (named := label_terms(other.citable.text)) != label
             and self._is_named(named)
-            and len(named) >= len(label & self._said)
+            and (self._is_meant(label, named) if said else len(named) >= len(label & self._said))
             and not any(has_figure(other, fact) for fact in self.claim.facts.numbers)
-            for other in self._tables[unit.citable.passage, unit.citable.table]
+            for other in self._tables[unit.citable.table]
+        )
+
+    def _is_meant(self, label: frozenset[str], longer: frozenset[str]) -> bool:
+        """Whether a longer label is meant where the text has all words of both."""
+        if not label < longer:
+            return False
+        return any(
+            not all(counts[word] > 1 for word in label)
+            for text in (self.question, self.claim)
+            if longer <= (counts := Counter(content_terms(text.text))).keys()
         )
 
     def is_in_other_unit(self, unit: FactualUnit, fact: Number | Date) -> bool:
@@ -304,6 +343,10 @@ class ClaimComparison:
         same = UNIT_WORDS.get("".join(behind))
         units = units_in(unit.citable.text) if same and unit.citable.is_row else frozenset()
         return bool(units) and units.isdisjoint(same or ())
+
+    def said_among(self, found: Collection[str]) -> set[str]:
+        """Those of some terms of the sources that claim or question have, also in other words."""
+        return {*found} & self._said
 
     def named(self, found: Collection[str]) -> set[str]:
         """The words of the claim and the question, no numbers or units, that are among terms."""
@@ -328,7 +371,7 @@ class ClaimComparison:
         if self.facts or not rows:
             return
         beside = [
-            unit for row in rows for unit in self._tables[row.citable.passage, row.citable.table]
+            unit for row in rows for unit in self._tables[row.citable.table]
         ]
         for number in self.question.facts.numbers:
             if is_year(number.text) or any(has_figure(row, number) for row in rows):

@@ -164,6 +164,13 @@ class Evidence:
         if not comparison.is_displaced(fact, overlap, reached):
             threshold = SAME_TOPIC * max(overlap, default=0)
             found |= {i for i in stating if comparison.smoothed(overlap, i) >= threshold}
+        if contrary := comparison.contrary_overlap(fact, overlap):
+            found = {
+                index
+                for index in found
+                if overlap[index] >= contrary
+                and not comparison.is_of_other_years(comparison.units[index][1])
+            }
         return frozenset(found)
 
     def _has_name(self, name: Name) -> bool:

@@ -42,10 +42,11 @@ class ColumnCell:
     """A cell of a table row.
 
     ``heads`` are the words above it; ``near`` also those of a group of columns that may include it:
-    a name that spans columns stands above one of them.
+    a name that spans columns stands above one of them. A head such as "%" has no words.
     """
 
     facts: Facts
+    has_head: bool
     heads: frozenset[str]
     near: frozenset[str]
 
@@ -65,7 +66,8 @@ def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]
         own = named[column]
         groups = [part for names in above[:-1] for part in _beside(names, column)]
         words = head_terms(own)
-        found.append(ColumnCell(stated_facts(cell), words, words | head_terms(groups)))
+        near = words | head_terms(groups)
+        found.append(ColumnCell(stated_facts(cell), any(map(str.strip, own)), words, near))
     return tuple(found)
 
 
@@ -120,7 +122,7 @@ def is_under_other_head(
     rivals = [other for other in others if not is_claimed(other.facts)]
     known = frozenset().union(*(other.near for other in others if other not in rivals))
     for cell in own:
-        if not cell.heads:
+        if not cell.has_head:
             return False
         apart = cell.near.difference(*(other.near for other in rivals))
         if named(apart) or not any(

@@ -14,16 +14,19 @@ from ....text.terms import terms, with_stems
 from ..alignment import is_displaced
 from ..citable_units import CitableUnit
 from ..comparison import TOTAL, ClaimComparison
+from ..table_columns import label_terms
 from ..table_figures import Figure
 from .calculation import Calculation, Result
 from .financial_terms import formulas_asked
 from .formulas import LabelledRow, computed
-from .operation_words import named_calculation
+from .operation_words import Operation, named_calculation
 
 __all__ = ["Derivation", "derivation", "difference_of_claimed"]
 
 MOST_CLAIMED: Final = 6
 """Numbers of a statement among which a difference is looked for: of more, any number is one."""
+
+_COMPARING: Final[frozenset[Operation]] = frozenset(("ratio", "share", "difference"))
 
 _PART_END: Final = re.compile(r"\b(?:and|und|while|whereas)\b|;")
 
@@ -65,9 +68,13 @@ def derivation(
         if named.operations & {"total", "average"}:
             only = set(range(min(years), max(years)))
         rows = [_of_years(row, years | only) for row in rows]
+    rows = [_of_whole_heads(row, matter, named.naming) for row in rows]
     narrowed = [_of_named_columns(row, matter) for row in rows]
+    # What is compared between two years may be of one row.
+    compares = bool(named.operations & _COMPARING) and "change" not in named.operations
+    compares = compares and len(years) < 2
     for pool in (rows, narrowed) if narrowed != rows else (rows,):
-        result = _result(calculation, number, matter, pool, least)
+        result = _result(calculation, number, matter, pool, least, compares=compares)
         if result is not None:
             units = frozenset(figure.row for figure in result.operands)
             return Derivation(units, named.naming)
@@ -102,12 +109,16 @@ def _result(
     matter: ClaimComparison,
     rows: Sequence[tuple[Figure, ...]],
     least: Sequence[float],
+    *,
+    compares: bool,
 ) -> Result | None:
     part = _part_on_matter(rows, matter)
     overlap = matter.overlap_around(number)
     best = max((overlap[place] for place, row in enumerate(rows) if row), default=0)
     possible = [at for at in range(len(rows)) if _may_be_operand(matter, at)]
-    pools = [[at for at in possible if matter.has_label_of(at)]]
+    named = [at for at in possible if matter.has_label_of(at)]
+    compared = _compared_rows(named, matter) if compares else frozenset()
+    pools = [named]
     pools += [
         [at for at in possible if 0 < share * best <= matter.smoothed(overlap, at)]
         for share in least
@@ -118,9 +129,27 @@ def _result(
             result
             and not _is_of_totals_alone(matter, result)
             and not _is_displaced(number, matter, near, result)
+            and (not compared or _is_between(result, compared, matter))
         ):
             return result
     return None
+
+
+def _compared_rows(
+    named: Sequence[int], matter: ClaimComparison
+) -> frozenset[frozenset[str]]:
+    """The labels of the rows that are named, if there are several to compare."""
+    labels = frozenset(label_terms(matter.units[at][1].citable.text) for at in named)
+    return labels if len(labels) > 1 else frozenset()
+
+
+def _is_between(
+    result: Result, compared: frozenset[frozenset[str]], matter: ClaimComparison
+) -> bool:
+    """Whether the operands are of rows that are named, and of more than one of these."""
+    rows = {figure.row for figure in result.operands}
+    labels = {label_terms(matter.units[row][1].citable.text) for row in rows}
+    return len(labels) > 1 and labels <= compared
 
 
 def _is_of_totals_alone(matter: ClaimComparison, result: Result) -> bool:
@@ -155,6 +184,22 @@ def _of_named_columns(row: tuple[Figure, ...], matter: ClaimComparison) -> tuple
     shared = frozenset.intersection(*(figure.heads for figure in row)) if row else frozenset()
     chosen = [figure for figure in row if matter.named(figure.heads - shared)] or row
     return tuple(replace(figure, column=column) for column, figure in enumerate(chosen))
+
+
+def _of_whole_heads(
+    row: tuple[Figure, ...], matter: ClaimComparison, naming: frozenset[str]
+) -> tuple[Figure, ...]:
+    """The figures of the columns whose heads are named in every word; all if none is.
+
+    Words that only name the calculation, such as "total", name no column.
+    """
+    shared = frozenset.intersection(*(figure.heads for figure in row)) if row else frozenset()
+    chosen: list[Figure] = []
+    for figure in row:
+        words = {word for word in figure.heads - shared if word.isalpha()} - naming
+        if words and words == matter.said_among(words):
+            chosen.append(figure)
+    return tuple(replace(figure, column=column) for column, figure in enumerate(chosen or row))
 
 
 def _labelled(rows: Sequence[Sequence[Figure]], matter: ClaimComparison) -> list[LabelledRow]:
