@@ -71,9 +71,9 @@ class ClaimComparison:
         self._is_bare = claim.words <= UNIT_WORDS.keys() | SCALE_WORDS.keys()
         # The number of an answer such as "4" names no row: not "4 rooms".
         naming = question.text if self._is_bare else f"{question.text} ; {claim.text}"
-        said = [term for term in content_terms(naming) if _has_digit(term)]
+        said = content_terms(naming)
         # "K0" and "Q3" name a column as a word does.
-        self._codes = frozenset(term for term in said if not term.replace(".", "").isdigit())
+        self._codes = frozenset(t for t in said if _has_digit(t) and any(map(str.isalpha, t)))
         self._said = frozenset(said).union(map(str, years), *self._equivalents.values())
         self._tables: dict[TableKey | None, list[FactualUnit]] = {}
         for _, unit in self.units:
@@ -137,7 +137,8 @@ class ClaimComparison:
     def has_label_of(self, index: int, fact: Number | Date | None = None) -> bool:
         """Whether claim and question have the whole label of a row, and it has a number, if any."""
         unit = self.units[index][1]
-        if not unit.citable.is_row or not self._is_named(label_terms(unit.citable.text)):
+        label = label_terms(unit.citable.text, remarks=False) if unit.is_row else frozenset()
+        if not unit.citable.is_row or not self._is_named(label):
             return False
         return fact is None or (isinstance(fact, Number) and has_figure(unit, fact))
 
@@ -314,18 +315,29 @@ class ClaimComparison:
         the shorter one twice: "total assets" is not "total current assets". A row may be named
         for another number of the claim; then it says nothing about this one.
         """
-        label = label_terms(unit.citable.text) if unit.citable.is_row else frozenset()
-        if not label:
-            return False
-        said = label <= self._said
-        return any(
+        return unit.citable.is_row and any(
             other.figures
-            and (named := label_terms(other.citable.text)) != label
-            and self._is_named(named)
-            and (self._is_meant(label, named) if said else len(named) >= len(label & self._said))
+            and self._is_named_instead(other.citable.text, unit.citable.text)
             and not any(has_figure(other, fact) for fact in self.claim.facts.numbers)
             for other in self._tables[unit.citable.table]
         )
+
+    def _is_named_instead(self, other: str, row: str) -> bool:
+        """Whether the text names another row rather than this one."""
+        label, rival = label_terms(row), label_terms(other)
+        known, known_rival = label & self._said, rival & self._said
+        if not label or label == rival:
+            return False
+        if known == label:
+            return self._is_named(rival) and self._is_meant(label, rival)
+        bare, bare_rival = label_terms(row, remarks=False), label_terms(other, remarks=False)
+        if bare <= self._said:
+            return self._is_named(rival) and bare <= rival
+        if self._is_named(bare_rival):
+            return len(bare_rival) >= len(known)
+        # Some labels have a word that nobody repeats: "RθJA Junction-to-ambient resistance".
+        nearly = len(known_rival) > 1 and len(rival - known_rival) == 1
+        return nearly and known < known_rival
 
     def _is_meant(self, label: frozenset[str], longer: frozenset[str]) -> bool:
         """Whether a longer label is meant where the text has all words of both."""
@@ -336,6 +348,16 @@ class ClaimComparison:
             for text in (self.question, self.claim)
             if longer <= (counts := Counter(content_terms(text.text))).keys()
         )
+
+    def is_given(self, unit: FactualUnit, fact: Number | Date) -> bool:
+        """Whether a bare number of an answer is the question's own, in the label or head of a row.
+
+        "16" does not answer "What is the resistance with 16 pins?" from a column with that head.
+        """
+        if not (self._is_bare and isinstance(fact, Number) and unit.citable.is_row):
+            return False
+        given = not is_year(fact.text) and self.states(self.question.facts, fact)
+        return given and bool(unit.figures) and not has_figure(unit, fact)
 
     def is_in_other_unit(self, unit: FactualUnit, fact: Number | Date) -> bool:
         """Whether a row has cells that are units of measurement, but not the one behind a number."""
@@ -370,9 +392,7 @@ class ClaimComparison:
         rows = [self.units[index][1] for index in picked if self.units[index][1].citable.is_row]
         if self.facts or not rows:
             return
-        beside = [
-            unit for row in rows for unit in self._tables[row.citable.table]
-        ]
+        beside = [unit for row in rows for unit in self._tables[row.citable.table]]
         for number in self.question.facts.numbers:
             if is_year(number.text) or any(has_figure(row, number) for row in rows):
                 continue

@@ -139,6 +139,7 @@ class Evidence:
             and not comparison.is_of_other_row(unit)
             and not comparison.is_beside_named_row(unit)
             and not comparison.is_in_other_unit(unit, fact)
+            and not comparison.is_given(unit, fact)
         ]
         rows = [index for index, (_, unit) in enumerate(comparison.units) if unit.is_row]
         # A row says in a few words what a sentence says in many: it is measured by other rows.

@@ -30,6 +30,8 @@ _AMOUNT: Final = re.compile(
 )
 _COUNT: Final = re.compile(r"\([^()]{0,20}[0-9][^()]{0,20}\)")
 
+_REMARK: Final = re.compile(r"\([^()]{1,60}\)")
+
 _NOTE: Final = re.compile(
     r"\((?=[^()]{0,60}\b(?:in|except)\b)[^()]{0,60}\b(?:thousands|millions|billions|shares?)\b[^()]{0,60}\)",
     re.IGNORECASE,
@@ -72,13 +74,19 @@ def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]
 
 
 @lru_cache(maxsize=2**11)
-def label_terms(row: str) -> frozenset[str]:
+def label_terms(row: str, *, remarks: bool = True) -> frozenset[str]:
     """The terms of the first cell that says what a row is, without notes: "(2)", "(n=612)".
 
     No cell does in a row that begins with an amount; a number of one or two digits counts the rows.
+
+    Args:
+        row: In the markup of its page.
+        remarks: Whether to include words in parentheses: "provided by (used in)".
     """
     for cell in cells_of_row(row):
         label = _COUNT.sub(" ", plain_text(cell)).strip()
+        if not remarks and any(map(str.isalpha, bare := _REMARK.sub(" ", label).strip())):
+            label = bare
         found = frozenset(content_terms(label))
         if _AMOUNT.fullmatch(label):
             return frozenset()

@@ -135,9 +135,7 @@ def _result(
     return None
 
 
-def _compared_rows(
-    named: Sequence[int], matter: ClaimComparison
-) -> frozenset[frozenset[str]]:
+def _compared_rows(named: Sequence[int], matter: ClaimComparison) -> frozenset[frozenset[str]]:
     """The labels of the rows that are named, if there are several to compare."""
     labels = frozenset(label_terms(matter.units[at][1].citable.text) for at in named)
     return labels if len(labels) > 1 else frozenset()
