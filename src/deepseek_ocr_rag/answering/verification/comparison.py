@@ -15,7 +15,7 @@ from ...text.numerals import Number, is_year
 from ...text.terms import content_terms, terms
 from ...text.word_lists import SCALE_WORDS
 from .alignment import clause, is_displaced, words_in
-from .citable_units import TableKey
+from .citable_units import CitableUnit, TableKey
 from .facts import Facts, Name
 from .lexicon import UNIT_WORDS, direction
 from .statements import (
@@ -317,26 +317,29 @@ class ClaimComparison:
         """
         return unit.citable.is_row and any(
             other.figures
-            and self._is_named_instead(other.citable.text, unit.citable.text)
+            and self._is_named_instead(other.citable, unit.citable)
             and not any(has_figure(other, fact) for fact in self.claim.facts.numbers)
             for other in self._tables[unit.citable.table]
         )
 
-    def _is_named_instead(self, other: str, row: str) -> bool:
+    def _is_named_instead(self, other: CitableUnit, row: CitableUnit) -> bool:
         """Whether the text names another row rather than this one."""
-        label, rival = label_terms(row), label_terms(other)
+        label, rival = label_terms(row.text), label_terms(other.text)
         known, known_rival = label & self._said, rival & self._said
         if not label or label == rival:
             return False
+        bare, bare_rival = (label_terms(each.text, remarks=False) for each in (row, other))
+        if not bare <= self._said and self._is_named(bare_rival):
+            return len(bare_rival) >= len(known)
+        # "Diluted" below "Shares used in the computation of" says more than its label.
+        if not (row.terms_above - other.terms_above - rival).isdisjoint(self._said):
+            return False
         if known == label:
             return self._is_named(rival) and self._is_meant(label, rival)
-        bare, bare_rival = label_terms(row, remarks=False), label_terms(other, remarks=False)
         if bare <= self._said:
             return self._is_named(rival) and bare <= rival
-        if self._is_named(bare_rival):
-            return len(bare_rival) >= len(known)
         # Some labels have a word that nobody repeats: "RθJA Junction-to-ambient resistance".
-        nearly = len(known_rival) > 1 and len(rival - known_rival) == 1
+        nearly = len(known_rival) > 1 and len(rival - known_rival) == 1 < len(label - known)
         return nearly and known < known_rival
 
     def _is_meant(self, label: frozenset[str], longer: frozenset[str]) -> bool:
@@ -400,8 +403,13 @@ class ClaimComparison:
                 yield number.text
 
     def stated_above(self, fact: Number | Date) -> bool:
-        """Whether a number of the question, such as its year, stands anywhere in the sources."""
-        if isinstance(fact, Number) and fact.is_points:
+        """Whether a number of the question, such as its year, stands anywhere in the sources.
+
+        Not a number that is the whole answer.
+        """
+        if isinstance(fact, Number) and (
+            fact.is_points or (self._is_bare and not is_year(fact.text))
+        ):
             return False
         return self.states(self.question.facts, fact) and any(
             self.states(facts, fact) for facts in self._all_facts()

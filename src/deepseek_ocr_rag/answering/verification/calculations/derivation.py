@@ -56,9 +56,10 @@ def derivation(
     named = named_calculation(number, said.plain, question.text)
     years = matter.years
     calculation = Calculation(number, said.plain, question.text, given, years)
+    labelled = _labelled([_of_whole_heads(row, matter, named.naming) for row in rows], matter)
     for formula in formulas_asked(f"{question.text}\n{said.plain}"):
         changes = bool(named.operations & {"change", "difference"})
-        values = computed(formula, _labelled(rows, matter), years, changes=changes)
+        values = computed(formula, labelled, years, changes=changes)
         if result := calculation.result_among(values):
             units = frozenset(figure.row for figure in result.operands)
             return Derivation(units, named.naming | formula.name)
@@ -138,6 +139,9 @@ def _result(
 def _compared_rows(named: Sequence[int], matter: ClaimComparison) -> frozenset[frozenset[str]]:
     """The labels of the rows that are named, if there are several to compare."""
     labels = frozenset(label_terms(matter.units[at][1].citable.text) for at in named)
+    # "Vans" names "Van A", but not "All vans".
+    said = frozenset(label for label in labels if label == matter.said_among(label))
+    labels = said if len(said) > 1 else labels
     return labels if len(labels) > 1 else frozenset()
 
 
