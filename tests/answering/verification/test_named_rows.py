@@ -200,6 +200,32 @@ def test_the_figure_of_a_neighbouring_cell_is_refused(
     assert not verify(false, table, question=question).supported
 
 
+TAXES = """| Deferred tax | 2018 | 2019 |
+| --- | --- | --- |
+| Less valuation allowances | (4,950) | (5,754) |
+| Deferred tax assets, net of valuation allowances | 3,784 | 11,157 |
+"""
+
+
+def test_a_line_item_may_be_introduced_by_its_sign() -> None:
+    question = "How much was the valuation allowance on deferred tax assets at the end of 2019?"
+    assert verify("(5,754)", TAXES, question=question).supported
+    assert not verify("(4,950)", TAXES, question=question).supported
+
+
+SHARES_USED = """| Per share | 2017 |
+| --- | --- |
+| Diluted earnings per share | 6.15 |
+| Weighted-average shares used in the computation of earnings per share: | |
+| Diluted | 493 |
+"""
+
+
+def test_a_row_says_what_the_line_above_it_says() -> None:
+    question = "How many shares were used in the computation of diluted earnings per share in 2017?"
+    assert verify("493", SHARES_USED, question=question).supported
+
+
 def test_the_shorter_of_two_labels_is_meant_where_its_words_come_twice() -> None:
     question = "What share of the total assets are the total current assets?"
     assert verify("The total assets are 15,803.", ASSETS, question=question).supported

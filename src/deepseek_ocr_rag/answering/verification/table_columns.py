@@ -30,6 +30,9 @@ _AMOUNT: Final = re.compile(
 )
 _COUNT: Final = re.compile(r"\([^()]{0,20}[0-9][^()]{0,20}\)")
 
+_SIGN: Final = re.compile(r"^(?:less|plus|add):?\s+(?!than\b)(?=[^\W\d_])", re.IGNORECASE)
+"""Stands before a line item that is subtracted or added: "Less valuation allowances"."""
+
 _REMARK: Final = re.compile(r"\([^()]{1,60}\)")
 
 _NOTE: Final = re.compile(
@@ -84,7 +87,7 @@ def label_terms(row: str, *, remarks: bool = True) -> frozenset[str]:
         remarks: Whether to include words in parentheses: "provided by (used in)".
     """
     for cell in cells_of_row(row):
-        label = _COUNT.sub(" ", plain_text(cell)).strip()
+        label = _SIGN.sub("", _COUNT.sub(" ", plain_text(cell)).strip())
         if not remarks and any(map(str.isalpha, bare := _REMARK.sub(" ", label).strip())):
             label = bare
         found = frozenset(content_terms(label))
