@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
@@ -15,9 +14,10 @@ from ...text.numerals import Number, is_year
 from ...text.terms import content_terms, terms
 from ...text.word_lists import SCALE_WORDS
 from .alignment import clause, is_displaced, words_in
-from .citable_units import CitableUnit, TableKey
+from .citable_units import TableKey
 from .facts import Facts, Name
 from .lexicon import UNIT_WORDS, direction
+from .row_labels import NamedRows, label_terms
 from .statements import (
     CitedSource,
     FactualUnit,
@@ -26,17 +26,11 @@ from .statements import (
     equivalent_words,
     has_figure,
 )
-from .table_columns import cells_with_heads, is_under_other_head, label_terms, units_in
+from .table_columns import cells_with_heads, is_under_other_head
 
-__all__ = ["TOTAL", "ClaimComparison"]
+__all__ = ["ClaimComparison", "years_in"]
 
 _YEAR: Final = re.compile(r"(?<![0-9.,])(?:19|20)[0-9]{2}(?![0-9])")
-
-TOTAL: Final = frozenset(terms("all net other total"))
-"""Words of labels that name no row by themselves."""
-
-LONGEST_UNIT: Final = 14
-"""Characters behind a number in which its unit stands."""
 
 NEIGHBOURS: Final = 2
 """Units before and after the evidence in which the words of the question may stand."""
@@ -47,7 +41,7 @@ class ClaimComparison:
 
     ``units`` are all units of the sources, each with its source; other methods take indices into
     these. ``facts`` are the claim's numbers and dates, ``years`` the years that it or the question
-    names.
+    names, and ``rows`` says which rows these name.
     """
 
     def __init__(
@@ -61,8 +55,8 @@ class ClaimComparison:
         asked = claim.words | question.words | self._related
         self._equivalents = equivalent_words(asked, vocabulary)
         self.facts: list[Number | Date] = [*claim.facts.numbers, *claim.facts.dates]
-        self._own_years = frozenset(map(int, _YEAR.findall(claim.text)))
-        self.years = self._own_years.union(map(int, _YEAR.findall(question.text)))
+        self._own_years = years_in(claim.text)
+        self.years = self._own_years | years_in(question.text)
         own = [
             unit.citable.terms | unit.citable.terms_above | source.above
             for source, unit in self.units
@@ -74,7 +68,8 @@ class ClaimComparison:
         said = content_terms(naming)
         # "K0" and "Q3" name a column as a word does.
         self._codes = frozenset(t for t in said if _has_digit(t) and any(map(str.isalpha, t)))
-        self._said = frozenset(said).union(map(str, years), *self._equivalents.values())
+        known = frozenset(said).union(map(str, years), *self._equivalents.values())
+        self.rows = NamedRows(known, (question.text, claim.text))
         self._tables: dict[TableKey | None, list[FactualUnit]] = {}
         for _, unit in self.units:
             if unit.citable.is_row:
@@ -108,7 +103,7 @@ class ClaimComparison:
         return amounts
 
     def overlap_around(self, fact: Number | Date | Name) -> list[float]:
-        """For each unit how much of the claim it has: words, those beside a fact most, and facts."""
+        """For each unit how much of the claim it has: the words beside a fact, other words, facts."""
         beside = self._beside(fact)
         # "12.5 %, lower than the statutory rate of 21 %": the row of 12.5 is not about that rate.
         of_others = [self._beside(other) for other in self.facts if other is not fact]
@@ -124,7 +119,7 @@ class ClaimComparison:
         return amounts
 
     def rows_of_others(self, fact: Number | Date) -> frozenset[int]:
-        """The rows with other numbers of the claim, but not this one, if some unit states it.
+        """The rows that have other numbers of the claim but not this one, if some unit states it.
 
         "5.9 % (2 / 34)": that a row has the 34 does not make it the row of the 2.
         """
@@ -138,12 +133,9 @@ class ClaimComparison:
         """Whether claim and question have the whole label of a row, and it has a number, if any."""
         unit = self.units[index][1]
         label = label_terms(unit.citable.text, remarks=False) if unit.is_row else frozenset()
-        if not unit.citable.is_row or not self._is_named(label):
+        if not unit.citable.is_row or not self.rows.is_named(label):
             return False
         return fact is None or (isinstance(fact, Number) and has_figure(unit, fact))
-
-    def _is_named(self, label: frozenset[str]) -> bool:
-        return label <= self._said | TOTAL and not label <= TOTAL
 
     def _rows_with_figure(self, fact: Number | Date) -> frozenset[int]:
         """The rows that have a number in a cell of their own, not only in the head above."""
@@ -258,26 +250,6 @@ class ClaimComparison:
             lambda found: (self._among(words, found) | {*found} & self._codes) - own_words,
         )
 
-    def contrary_overlap(self, fact: Number | Date, overlap: Sequence[float]) -> float:
-        """The highest overlap of a row that is named and has a number in another column; or 0.
-
-        What has the same number and less of the claim is about something else.
-        """
-        return max(
-            (
-                overlap[index]
-                for index, (_, unit) in enumerate(self.units)
-                if self.has_label_of(index, fact)
-                and (self.is_in_other_column(unit, fact) or self.is_below_other_head(unit, fact))
-            ),
-            default=0.0,
-        )
-
-    def is_of_other_years(self, unit: FactualUnit) -> bool:
-        """Whether a text names years, and none of those that claim and question name."""
-        years = frozenset(map(int, _YEAR.findall(unit.citable.text)))
-        return bool(years and self.years) and years.isdisjoint(self.years)
-
     def is_only_in_other_column(self, fact: Number) -> bool:
         """Whether a row has a number, but in a column that claim and question do not name.
 
@@ -317,39 +289,9 @@ class ClaimComparison:
         """
         return unit.citable.is_row and any(
             other.figures
-            and self._is_named_instead(other.citable, unit.citable)
+            and self.rows.is_named_instead(other.citable, unit.citable)
             and not any(has_figure(other, fact) for fact in self.claim.facts.numbers)
-            for other in self._tables[unit.citable.table]
-        )
-
-    def _is_named_instead(self, other: CitableUnit, row: CitableUnit) -> bool:
-        """Whether the text names another row rather than this one."""
-        label, rival = label_terms(row.text), label_terms(other.text)
-        known, known_rival = label & self._said, rival & self._said
-        if not label or label == rival:
-            return False
-        bare, bare_rival = (label_terms(each.text, remarks=False) for each in (row, other))
-        if not bare <= self._said and self._is_named(bare_rival):
-            return len(bare_rival) >= len(known)
-        # "Diluted" below "Shares used in the computation of" says more than its label.
-        if not (row.terms_above - other.terms_above - rival).isdisjoint(self._said):
-            return False
-        if known == label:
-            return self._is_named(rival) and self._is_meant(label, rival)
-        if bare <= self._said:
-            return self._is_named(rival) and bare <= rival
-        # Some labels have a word that nobody repeats: "RθJA Junction-to-ambient resistance".
-        nearly = len(known_rival) > 1 and len(rival - known_rival) == 1 < len(label - known)
-        return nearly and known < known_rival
-
-    def _is_meant(self, label: frozenset[str], longer: frozenset[str]) -> bool:
-        """Whether a longer label is meant where the text has all words of both."""
-        if not label < longer:
-            return False
-        return any(
-            not all(counts[word] > 1 for word in label)
-            for text in (self.question, self.claim)
-            if longer <= (counts := Counter(content_terms(text.text))).keys()
+            for other in self.table_of(unit)
         )
 
     def is_given(self, unit: FactualUnit, fact: Number | Date) -> bool:
@@ -362,16 +304,9 @@ class ClaimComparison:
         given = not is_year(fact.text) and self.states(self.question.facts, fact)
         return given and bool(unit.figures) and not has_figure(unit, fact)
 
-    def is_in_other_unit(self, unit: FactualUnit, fact: Number | Date) -> bool:
-        """Whether a row has cells that are units of measurement, but not the one behind a number."""
-        behind = terms(self.claim.facts.plain[fact.span[1] :][:LONGEST_UNIT])[:1]
-        same = UNIT_WORDS.get("".join(behind))
-        units = units_in(unit.citable.text) if same and unit.citable.is_row else frozenset()
-        return bool(units) and units.isdisjoint(same or ())
-
-    def said_among(self, found: Collection[str]) -> set[str]:
-        """Those of some terms of the sources that claim or question have, also in other words."""
-        return {*found} & self._said
+    def table_of(self, row: FactualUnit) -> Sequence[FactualUnit]:
+        """All rows of the table of a row, as far as the sources have them."""
+        return self._tables[row.citable.table]
 
     def named(self, found: Collection[str]) -> set[str]:
         """The words of the claim and the question, no numbers or units, that are among terms."""
@@ -386,21 +321,6 @@ class ClaimComparison:
             and not _has_digit(word)
             and not self._equivalents[word].isdisjoint(found)
         }
-
-    def asked_of_other_rows(self, picked: Sequence[int]) -> Iterator[str]:
-        """The numbers of the question that rows beside the evidence have, but not the evidence.
-
-        "The kingfisher." does not answer what has 100 %, if that is another row's figure.
-        """
-        rows = [self.units[index][1] for index in picked if self.units[index][1].citable.is_row]
-        if self.facts or not rows:
-            return
-        beside = [unit for row in rows for unit in self._tables[row.citable.table]]
-        for number in self.question.facts.numbers:
-            if is_year(number.text) or any(has_figure(row, number) for row in rows):
-                continue
-            if any(has_figure(row, number) for row in beside):
-                yield number.text
 
     def stated_above(self, fact: Number | Date) -> bool:
         """Whether a number of the question, such as its year, stands anywhere in the sources.
@@ -467,3 +387,8 @@ class ClaimComparison:
 
 def _has_digit(term: str) -> bool:
     return any(map(str.isdigit, term))
+
+
+def years_in(text: str) -> frozenset[int]:
+    """The years that a text names."""
+    return frozenset(map(int, _YEAR.findall(text)))
