@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import pytest
 from starlette.requests import Request
 from starlette.types import Message
+from waiting import LONG, until_async
 
 from deepseek_ocr_rag.errors import BusyError
 from deepseek_ocr_rag.service.api import upload_turns
-from deepseek_ocr_rag.service.api.upload_turns import STORED_AT_ONCE, UploadTurns, in_turn
+from deepseek_ocr_rag.service.api.upload_turns import TURNS, UploadTurns, in_turn
 
 
 class Client:
@@ -43,18 +44,32 @@ async def test_a_file_arrives_whole() -> None:
     assert await received(client) == b"halfhalf"
 
 
-async def test_slow_clients_hold_up_nobody() -> None:
+async def test_slow_clients_hold_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_turns, "PATIENCE", 0.05)
     turns = UploadTurns()
-    slow = [Client(turns) for _ in range(10 * STORED_AT_ONCE)]
+    slow = [Client(turns) for _ in range(10 * TURNS)]
     tasks = [asyncio.create_task(received(each)) for each in slow]
     for each in slow:
-        await each.waits.wait()
+        await asyncio.wait_for(each.waits.wait(), LONG)
     fast = Client(turns)
     fast.sends.set()
-    assert await received(fast) == b"halfhalf"
+    assert await asyncio.wait_for(received(fast), LONG) == b"halfhalf"
     for each in slow:
         each.sends.set()
     assert await asyncio.gather(*tasks) == [b"halfhalf"] * len(slow)
+
+
+async def test_a_file_keeps_its_turn_for_a_short_wait_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_turns, "PATIENCE", LONG)
+    turns = UploadTurns()
+    patient = [asyncio.create_task(received(Client(turns))) for _ in range(TURNS)]
+    await until_async(turns.turns.locked)
+    await asyncio.sleep(0.1)
+    assert turns.turns.locked()
+    for task in patient:
+        task.cancel()
+    await asyncio.gather(*patient, return_exceptions=True)
+    assert not turns.turns.locked()
 
 
 async def test_only_a_few_files_are_stored_at_once() -> None:
@@ -74,7 +89,7 @@ async def test_only_a_few_files_are_stored_at_once() -> None:
     for each in clients:
         each.sends.set()
     await asyncio.gather(*map(stored, clients))
-    assert most == STORED_AT_ONCE
+    assert most == TURNS
 
 
 @pytest.mark.parametrize("ends", ["error", "cancelled"])
@@ -87,7 +102,7 @@ async def test_an_upload_that_ends_early_gives_its_turn_back(ends: str) -> None:
                 raise ValueError
             await sent.body()
 
-    for _ in range(3 * STORED_AT_ONCE):
+    for _ in range(3 * TURNS):
         client = Client(turns)
         task = asyncio.create_task(fails(client))
         if ends == "cancelled":
