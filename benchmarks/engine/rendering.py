@@ -31,8 +31,8 @@ FONTS = ("Helvetica", "Times-Roman", "Courier")
 POINTS_PER_INCH = 72
 
 
-def make_pdf(path: Path, pages: int) -> None:
-    dice = random.Random(0)
+def make_pdf(path: Path, pages: int, seed: int = 0) -> None:
+    dice = random.Random(seed)
     canvas = Canvas(str(path), pagesize=A4, invariant=1)
     for _ in range(pages):
         for line in range(45):
