@@ -171,7 +171,7 @@ class DocumentQA:
     def supported_parts(self, answer: Answer, sentence: Sentence) -> tuple[SupportedPart, ...]:
         """The parts of an unsupported sentence that the passages of its answer say.
 
-        Such a sentence is half true at best: what joins the parts, or one of them, is not there.
+        The passages do not say the other parts, or what joins them.
         """
         verifier = Verifier(answer.passages, answer.query or answer.question, self._frequencies)
         return supported_parts(sentence.text, verifier)

@@ -132,7 +132,7 @@ class QuotingStrategy(AnswerStrategy):
         quotes = quoter.signatures(QUOTES) if query.asks_for_signature else ()
         if not quotes:
             quotes = quoter.best(self.question, QUOTES)
-            # "No sentence says this" is told even of an inflected form: it is only nearest.
+            # A sentence with the words in another form does not count as an answer.
             self.nearest = query.asks_for_signature or not (
                 self.named or (self.relevant and quoter.says(self.question))
             )
@@ -228,11 +228,11 @@ class GeneratingStrategy(AnswerStrategy):
             yield piece
 
     def _shown(self, quote: str) -> str:
-        # As in all that a model writes: nothing that a viewer would load or offer as a link.
+        # As in a reply: nothing that a viewer would load or offer as a link.
         return without_addresses(inert_markdown(quote))
 
     def _instead(self, writer: AnswerWriter, end: ReplyEnd) -> Generator[str]:
-        """What to show below, or in place of, a reply of which nothing is supported."""
+        """What to show below a reply without a supported sentence, or in its place."""
         removed = [sentence for sentence in writer.sentences if sentence.span is None]
         if removed:
             self.warnings += (f"Removed without support: {len(removed)} of the sentences.",)
@@ -250,7 +250,7 @@ class GeneratingStrategy(AnswerStrategy):
             space = "\n\n" if self.text else ""
             yield from self._quotes(Quoter(self.passages).best(self.question, QUOTES), space + line)
         elif not writer.text:
-            # That something is not there is only said where a model said so.
+            # Only a model can say that the documents do not have the answer.
             absent = "absent" in statuses or not statuses
             yield NOT_FOUND if absent else f"No source says what {self.model.name} wrote."
 

@@ -101,7 +101,7 @@ class AnswerWriter:
         return self.text[before:]
 
     def finish(self, *, broken_off: bool = False) -> str:
-        """Return the rest; of a reply without end, not a last sentence that is not whole."""
+        """Return the rest, without the last sentence if the reply broke off within it."""
         before = len(self.text)
         self._close_sentences()
         for start, end in () if self.repeats or self.is_full else sentence_spans(self._open):

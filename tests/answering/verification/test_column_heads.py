@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.answering.verification.column_heads import heads_of_columns
+from deepseek_ocr_rag.answering.verification.table_columns import heads_of_columns
 
 CASH = "<tr><td>Cash from operations</td><td>1,824</td><td>3,252</td><td>4,927</td></tr>"
 

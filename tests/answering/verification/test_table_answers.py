@@ -120,3 +120,34 @@ def test_a_number_that_few_pages_have_says_more_than_one_of_any_page() -> None:
     verifier = Verifier(passages(table), "How much or how many?", frequencies)
     rare, common = (verifier.verify(claim, [0]) for claim in ("14,158", "12"))
     assert rare.weight > common.weight + 1
+
+
+BALANCE = (
+    "January 28, 2023 January 29, 2022",
+    "Assets",
+    "| Cash and equivalents | 1,874 | 2,936 |\n| --- | --- | --- |\n| Receivables | 1,141 | 1,042 |",
+)
+
+
+@pytest.mark.parametrize("max_tokens", [32, 4000])
+def test_the_line_of_years_above_a_statement_names_its_columns(max_tokens: int) -> None:
+    found = passages(*BALANCE, max_tokens=max_tokens)
+    verifier = Verifier(found, "What is cash and equivalents for fiscal 2023?")
+    assert verifier.verify("1,874", range(len(found))).supported
+    assert not verifier.verify("2,936", range(len(found))).supported
+
+
+def test_a_table_that_goes_on_in_the_next_passage_is_one_table() -> None:
+    rows = "".join(f"| Light {name} | {10 + at} |\n" for at, name in enumerate("ABCDEFGHIJKL"))
+    found = passages(f"| Light | Boats |\n| --- | --- |\n{rows}".strip(), max_tokens=30)
+    assert len(found) > 1
+    verifier = Verifier(found, "How many boats had Light B?")
+    assert verifier.verify("11", range(len(found))).supported
+    assert not verifier.verify("20", range(len(found))).supported
+
+
+def test_a_given_number_is_not_the_answer() -> None:
+    table = "| Metric | RVA 16 pins |\n| --- | --- |\n| Resistance | 43.8 |\n| Capacity | 7 |"
+    question = "What is the resistance with 16 pins?"
+    assert verify("43.8", question, table).supported
+    assert not verify("16", question, table).supported

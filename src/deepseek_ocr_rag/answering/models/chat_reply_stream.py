@@ -26,7 +26,7 @@ _OPTIONAL: Final = (
     "seed",
     "temperature",
 )
-"""Fields that a server may refuse; the reply is asked for again without."""
+"""Fields that a server may refuse; then the request is sent again without them."""
 
 _ALWAYS_THINKS: Final = re.compile(r"thinking|reason|\bqwq\b|deepseek-r1|\br1\b|magistral", re.I)
 """Names of models whose prompt opens the thoughts, so that a server without a parser for them

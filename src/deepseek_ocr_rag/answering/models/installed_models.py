@@ -15,7 +15,7 @@ from .ollama_model import SUGGESTED_MODEL
 __all__ = ["InstalledModels", "installed_models"]
 
 MOST_MODELS: Final = 50
-"""Each is looked at, newest first."""
+"""Models to ask the server about, newest first: each needs a request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Whether a model does what it is named for, told before anything is read."""
+"""Checks whether a model can write answers, before any page is read."""
 
 from __future__ import annotations
 

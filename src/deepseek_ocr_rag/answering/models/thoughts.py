@@ -22,7 +22,7 @@ _TAGS: Final = (
     ("[THINK]", "[/THINK]"),
     ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
 )
-"""Of Qwen, DeepSeek and most others; of less common templates; of Magistral; of gpt-oss."""
+"""The tags of Qwen, DeepSeek and most others, of less common templates, of Magistral, of gpt-oss."""
 
 _INSIDE: Final = _TAGS[0]
 """The only tags that are looked for inside a reply."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -19,7 +19,7 @@ from ...text.word_lists import MONTHS
 from .table_figures import is_row_of_figures
 from .table_runs import TABLE_STARTS, TableRun, introduces, is_repeated, table_runs
 
-__all__ = ["CitableUnit", "citable_units"]
+__all__ = ["CitableUnit", "TableKey", "citable_units"]
 
 _ITEM: Final = re.compile(r"(?:[-*•]|\(?(?:[0-9]{1,2}|[a-z])[.)])\s")
 _FIGURES: Final = re.compile(r"[-−–+($€£¥]*(?:[0-9][0-9.,]*[)%]*)?")
@@ -45,6 +45,11 @@ _ENDS: Final = re.compile(r"(?:(?<!\b[A-Z])\.|[!?:;|>]|^#.*)$")
 """The end of a line that cannot be the label of a row."""
 
 
+TableKey = tuple[str, int, int]
+"""Document, page and offset on the page of a table's first row: the parts of a long table, which
+stand in several passages, have the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class CitableUnit:
     """A sentence, list item or table row of a passage."""
@@ -57,16 +62,21 @@ class CitableUnit:
     terms: frozenset[str]
     terms_above: frozenset[str]  # those of ``above``
     heads: tuple[str, ...] = ()  # for a table row, the rows of its table's head, if it is known
-    table: int = -1  # for a table row, the index of its table's first row, otherwise -1
+    table: TableKey | None = None  # of a table row
 
     @property
     def is_row(self) -> bool:
         """Whether it is a table row."""
-        return self.table >= 0
+        return self.table is not None
 
 
-def citable_units(passage: Passage, number: int) -> tuple[CitableUnit, ...]:
+def citable_units(
+    passage: Passage, number: int, before: Sequence[Passage] = ()
+) -> tuple[CitableUnit, ...]:
     """Split a passage; ``number`` is its index, stored in the units.
+
+    ``before`` are passages that stand before it in its document: the line of years above a
+    statement may be in one of these.
 
     A sentence answers to the heading over it, a list item also to the line that introduces the
     list, and a table row to the line above the table, the table's head, and the last row that is a
@@ -76,11 +86,29 @@ def citable_units(passage: Passage, number: int) -> tuple[CitableUnit, ...]:
 
     A heading or the head of a table is a unit only if nothing stands under it.
     """
-    return _Splitter(passage, number).units()
+    return _Splitter(passage, number, _years_above(passage, before)).units()
+
+
+def _years_above(passage: Passage, before: Sequence[Passage]) -> tuple[str, ...]:
+    """The years of the last line of years that stands above a passage on its page."""
+    start = _start(passage)
+    years: tuple[str, ...] = ()
+    for above in sorted(before, key=_start):
+        if (above.source, _start(above)[0]) == (passage.source, start[0]) and _start(above) < start:
+            splitter = _Splitter(above, 0, years)
+            splitter.units()
+            years = splitter.years
+    return years
+
+
+def _start(passage: Passage) -> tuple[int, int]:
+    """Page and offset on it at which the text of a passage begins that no earlier one has."""
+    own = [piece for piece in passage.pieces if not piece.repeated]
+    return (own[0].page, own[0].span[0]) if own else (passage.page, 0)
 
 
 class _Splitter:
-    def __init__(self, passage: Passage, number: int) -> None:
+    def __init__(self, passage: Passage, number: int, years: tuple[str, ...]) -> None:
         self._passage = passage
         self._number = number
         self._spans = _with_figures(passage.text, sentence_spans(passage.text))
@@ -91,7 +119,7 @@ class _Splitter:
         self._introduction = ""
         self._last: TableRun | None = None  # the last table with a head
         self._above_last = ""  # what introduces that
-        self._years: tuple[str, ...] = ()  # of the last line that has years only
+        self.years = years  # of the last line that has years only
 
     def units(self) -> tuple[CitableUnit, ...]:
         index = 0
@@ -114,12 +142,12 @@ class _Splitter:
     def _add_text(self, index: int) -> None:
         text = self._text(index)
         if _is_heading(text, self._spans[index][0], self._passage):
-            self._introduction, self._last, self._years = "", None, ()
+            self._introduction, self._last, self.years = "", None, ()
             self._headings.append(self._unit(index, self._heading))
             self._heading = text
             return
         for line in filter(_is_period, text.splitlines()):
-            self._years = tuple(_YEAR.findall(line)) or self._years
+            self.years = tuple(_YEAR.findall(line)) or self.years
         is_item = _ITEM.match(text) is not None or is_row_of_figures(plain_text(text))
         introduction = self._introduction if is_item else ""
         unit = self._unit(index, _joined(self._heading, introduction))
@@ -138,10 +166,10 @@ class _Splitter:
             heads = tuple(map(self._text, self._last.head))
             if self._above_last != above:
                 above = _joined(self._above_last, above)
-        if run.columns == len(self._years) + 1 and not _YEAR.search("".join(heads)):
+        if run.columns == len(self.years) + 1 and not _YEAR.search("".join(heads)):
             # The reader takes the head of some statements for a line of text.
-            heads = (*heads, f"| | {' | '.join(self._years)} |")
-        table = (*run.head, *run.body)[0]
+            heads = (*heads, f"| | {' | '.join(self.years)} |")
+        table = self._key((*run.head, *run.body)[0])
         if run.body or not self._waiting:
             self._waiting = [] if run.body else [self._unit(i, self._heading) for i in run.head]
         group = row = ""
@@ -156,8 +184,15 @@ class _Splitter:
             if unit.terms and not is_repeated(self._passage, unit.span[0]):
                 self._body.append(unit)
 
+    def _key(self, first: int) -> TableKey:
+        start = self._spans[first][0]
+        for piece in self._passage.pieces:
+            if piece.offset <= start < piece.end:
+                return self._passage.source, piece.page, piece.span[0] + start - piece.offset
+        return self._passage.source, self._passage.page, start
+
     def _unit(
-        self, index: int, above: str, heads: tuple[str, ...] = (), table: int = -1
+        self, index: int, above: str, heads: tuple[str, ...] = (), table: TableKey | None = None
     ) -> CitableUnit:
         text = self._text(index)
         own, own_above = (frozenset(terms(plain_text(part))) for part in (text, above))

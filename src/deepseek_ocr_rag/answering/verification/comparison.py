@@ -14,8 +14,10 @@ from ...text.numerals import Number, is_year
 from ...text.terms import content_terms, terms
 from ...text.word_lists import SCALE_WORDS
 from .alignment import clause, is_displaced, words_in
+from .citable_units import TableKey
 from .facts import Facts, Name
 from .lexicon import UNIT_WORDS, direction
+from .row_labels import NamedRows, label_terms
 from .statements import (
     CitedSource,
     FactualUnit,
@@ -24,17 +26,11 @@ from .statements import (
     equivalent_words,
     has_figure,
 )
-from .table_columns import cells_with_heads, is_under_other_head, label_terms, units_in
+from .table_columns import cells_with_heads, is_under_other_head
 
-__all__ = ["TOTAL", "ClaimComparison"]
+__all__ = ["ClaimComparison", "years_in"]
 
 _YEAR: Final = re.compile(r"(?<![0-9.,])(?:19|20)[0-9]{2}(?![0-9])")
-
-TOTAL: Final = frozenset(terms("all net other total"))
-"""Words of labels that name no row by themselves."""
-
-LONGEST_UNIT: Final = 14
-"""Characters behind a number in which its unit stands."""
 
 NEIGHBOURS: Final = 2
 """Units before and after the evidence in which the words of the question may stand."""
@@ -45,7 +41,7 @@ class ClaimComparison:
 
     ``units`` are all units of the sources, each with its source; other methods take indices into
     these. ``facts`` are the claim's numbers and dates, ``years`` the years that it or the question
-    names.
+    names, and ``rows`` says which rows these name.
     """
 
     def __init__(
@@ -59,21 +55,25 @@ class ClaimComparison:
         asked = claim.words | question.words | self._related
         self._equivalents = equivalent_words(asked, vocabulary)
         self.facts: list[Number | Date] = [*claim.facts.numbers, *claim.facts.dates]
-        self._own_years = frozenset(map(int, _YEAR.findall(claim.text)))
-        self.years = self._own_years.union(map(int, _YEAR.findall(question.text)))
+        self._own_years = years_in(claim.text)
+        self.years = self._own_years | years_in(question.text)
         own = [
             unit.citable.terms | unit.citable.terms_above | source.above
             for source, unit in self.units
         ]
         years = range(min(self.years, default=0), max(self.years, default=-1) + 1)
-        said = [t for t in content_terms(f"{question.text} ; {claim.text}") if _has_digit(t)]
-        self._said = frozenset(said).union(map(str, years), *self._equivalents.values())
-        self._tables: dict[tuple[int, int], list[FactualUnit]] = {}
+        self._is_bare = claim.words <= UNIT_WORDS.keys() | SCALE_WORDS.keys()
+        # The number of an answer such as "4" names no row: not "4 rooms".
+        naming = question.text if self._is_bare else f"{question.text} ; {claim.text}"
+        said = content_terms(naming)
+        # "K0" and "Q3" name a column as a word does.
+        self._codes = frozenset(t for t in said if _has_digit(t) and any(map(str.isalpha, t)))
+        known = frozenset(said).union(map(str, years), *self._equivalents.values())
+        self.rows = NamedRows(known, (question.text, claim.text))
+        self._tables: dict[TableKey | None, list[FactualUnit]] = {}
         for _, unit in self.units:
             if unit.citable.is_row:
-                key = unit.citable.passage, unit.citable.table
-                self._tables.setdefault(key, []).append(unit)
-        self._is_bare = claim.words <= UNIT_WORDS.keys() | SCALE_WORDS.keys()
+                self._tables.setdefault(unit.citable.table, []).append(unit)
         self._having = {
             word: frozenset(i for i, found in enumerate(own) if not same.isdisjoint(found))
             for word, same in self._equivalents.items()
@@ -103,7 +103,7 @@ class ClaimComparison:
         return amounts
 
     def overlap_around(self, fact: Number | Date | Name) -> list[float]:
-        """For each unit how much of the claim it has: words, those beside a fact most, and facts."""
+        """For each unit how much of the claim it has: the words beside a fact, other words, facts."""
         beside = self._beside(fact)
         # "12.5 %, lower than the statutory rate of 21 %": the row of 12.5 is not about that rate.
         of_others = [self._beside(other) for other in self.facts if other is not fact]
@@ -119,7 +119,7 @@ class ClaimComparison:
         return amounts
 
     def rows_of_others(self, fact: Number | Date) -> frozenset[int]:
-        """The rows with other numbers of the claim, but not this one, if some unit states it.
+        """The rows that have other numbers of the claim but not this one, if some unit states it.
 
         "5.9 % (2 / 34)": that a row has the 34 does not make it the row of the 2.
         """
@@ -132,12 +132,10 @@ class ClaimComparison:
     def has_label_of(self, index: int, fact: Number | Date | None = None) -> bool:
         """Whether claim and question have the whole label of a row, and it has a number, if any."""
         unit = self.units[index][1]
-        if not unit.citable.is_row or not self._is_named(label_terms(unit.citable.text)):
+        label = label_terms(unit.citable.text, remarks=False) if unit.is_row else frozenset()
+        if not unit.citable.is_row or not self.rows.is_named(label):
             return False
         return fact is None or (isinstance(fact, Number) and has_figure(unit, fact))
-
-    def _is_named(self, label: frozenset[str]) -> bool:
-        return label <= self._said | TOTAL and not label <= TOTAL
 
     def _rows_with_figure(self, fact: Number | Date) -> frozenset[int]:
         """The rows that have a number in a cell of their own, not only in the head above."""
@@ -238,7 +236,8 @@ class ClaimComparison:
         names = {word for cell in cells for word in cell.near}
         words = self.claim.words if self._among(self.claim.words, names) else self.question.words
         said = self.claim.words | self.question.words
-        years = self._years_of(unit)
+        own_words = self._among(words, own) | own
+        dated = {*map(str, self._years_of(unit))}
 
         def is_claimed(facts: Facts) -> bool:
             return all(any(f.matches(n) for f in self.claim.facts.numbers) for n in facts.numbers)
@@ -247,8 +246,8 @@ class ClaimComparison:
             cells,
             lambda facts: self.states(facts, fact),
             is_claimed,
-            lambda found: self._among(said, found) | {*found}.intersection(map(str, years)),
-            lambda found: self._among(words, found) - self._among(words, own),
+            lambda found: self._among(said, found) | {*found} & (self._codes | dated),
+            lambda found: (self._among(words, found) | {*found} & self._codes) - own_words,
         )
 
     def is_only_in_other_column(self, fact: Number) -> bool:
@@ -283,27 +282,31 @@ class ClaimComparison:
     def is_beside_named_row(self, unit: FactualUnit) -> bool:
         """Whether claim and question have the whole label of another row of a table, not this one's.
 
-        A figure of "The first boat" does not belong to "The last boat". A row may be named for
-        another number of the claim; then it says nothing about this one.
+        A figure of "The first boat" does not belong to "The last boat". Of two labels of which one
+        has the other's words and more, the longer one is meant, unless the text has the words of
+        the shorter one twice: "total assets" is not "total current assets". A row may be named
+        for another number of the claim; then it says nothing about this one.
         """
-        label = label_terms(unit.citable.text) if unit.citable.is_row else frozenset()
-        if label <= self._said:
-            return False
-        return any(
+        return unit.citable.is_row and any(
             other.figures
-            and (named := label_terms(other.citable.text)) != label
-            and self._is_named(named)
-            and len(named) >= len(label & self._said)
+            and self.rows.is_named_instead(other.citable, unit.citable)
             and not any(has_figure(other, fact) for fact in self.claim.facts.numbers)
-            for other in self._tables[unit.citable.passage, unit.citable.table]
+            for other in self.table_of(unit)
         )
 
-    def is_in_other_unit(self, unit: FactualUnit, fact: Number | Date) -> bool:
-        """Whether a row has cells that are units of measurement, but not the one behind a number."""
-        behind = terms(self.claim.facts.plain[fact.span[1] :][:LONGEST_UNIT])[:1]
-        same = UNIT_WORDS.get("".join(behind))
-        units = units_in(unit.citable.text) if same and unit.citable.is_row else frozenset()
-        return bool(units) and units.isdisjoint(same or ())
+    def is_given(self, unit: FactualUnit, fact: Number | Date) -> bool:
+        """Whether a bare number of an answer is the question's own, in the label or head of a row.
+
+        "16" does not answer "What is the resistance with 16 pins?" from a column with that head.
+        """
+        if not (self._is_bare and isinstance(fact, Number) and unit.citable.is_row):
+            return False
+        given = not is_year(fact.text) and self.states(self.question.facts, fact)
+        return given and bool(unit.figures) and not has_figure(unit, fact)
+
+    def table_of(self, row: FactualUnit) -> Sequence[FactualUnit]:
+        """All rows of the table of a row, as far as the sources have them."""
+        return self._tables[row.citable.table]
 
     def named(self, found: Collection[str]) -> set[str]:
         """The words of the claim and the question, no numbers or units, that are among terms."""
@@ -319,26 +322,14 @@ class ClaimComparison:
             and not self._equivalents[word].isdisjoint(found)
         }
 
-    def asked_of_other_rows(self, picked: Sequence[int]) -> Iterator[str]:
-        """The numbers of the question that rows beside the evidence have, but not the evidence.
-
-        "The kingfisher." does not answer what has 100 %, if that is another row's figure.
-        """
-        rows = [self.units[index][1] for index in picked if self.units[index][1].citable.is_row]
-        if self.facts or not rows:
-            return
-        beside = [
-            unit for row in rows for unit in self._tables[row.citable.passage, row.citable.table]
-        ]
-        for number in self.question.facts.numbers:
-            if is_year(number.text) or any(has_figure(row, number) for row in rows):
-                continue
-            if any(has_figure(row, number) for row in beside):
-                yield number.text
-
     def stated_above(self, fact: Number | Date) -> bool:
-        """Whether a number of the question, such as its year, stands anywhere in the sources."""
-        if isinstance(fact, Number) and fact.is_points:
+        """Whether a number of the question, such as its year, stands anywhere in the sources.
+
+        Not a number that is the whole answer.
+        """
+        if isinstance(fact, Number) and (
+            fact.is_points or (self._is_bare and not is_year(fact.text))
+        ):
             return False
         return self.states(self.question.facts, fact) and any(
             self.states(facts, fact) for facts in self._all_facts()
@@ -396,3 +387,8 @@ class ClaimComparison:
 
 def _has_digit(term: str) -> bool:
     return any(map(str.isdigit, term))
+
+
+def years_in(text: str) -> frozenset[int]:
+    """The years that a text names."""
+    return frozenset(map(int, _YEAR.findall(text)))

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from ...text.dates import Date
-from ...text.numerals import Number
+from ...text.numerals import Number, is_year
 from ...text.terms import content_terms, is_pair_of_characters, terms
 from .calculations.derivation import derivation, difference_of_claimed
-from .comparison import ClaimComparison
+from .comparison import ClaimComparison, years_in
 from .facts import Name
-from .lexicon import GERMAN_NOT_NAMES
+from .lexicon import GERMAN_NOT_NAMES, UNIT_WORDS
 from .negation import negated_terms, plain_terms
 from .repeated_facts import enumerated_twice
-from .statements import CitedSource, Statement
+from .statements import CitedSource, FactualUnit, Statement, has_figure
+from .table_columns import units_in
 
 __all__ = ["Evidence"]
 
@@ -23,14 +24,18 @@ RELEVANT: Final = 0.3
 number in an unrelated sentence is a coincidence."""
 
 SAME_TOPIC: Final = 0.6
-"""The same for a unit that a number or a date is taken from."""
+"""The same share for a unit that a number or a date is taken from."""
 
 SHARES: Final = (0.99, 0.8, SAME_TOPIC, 0.45, RELEVANT)
-"""The same for the units with the operands of a calculation, tried in turn."""
+"""The same shares for units with the operands of a calculation, tried in turn."""
 
 SHORT: Final = 3
-"""Words, numbers and dates of a claim, up to which its sources must have each word: where there
-are two, half is the subject alone, and any verb could follow it."""
+"""A claim of so many words, numbers and dates needs each word in its sources: of "The ferry sank."
+half would be the ferry alone."""
+
+
+LONGEST_UNIT: Final = 14
+"""Characters behind a number in which its unit stands."""
 
 
 class Evidence:
@@ -82,7 +87,7 @@ class Evidence:
             for name in claim.facts.names
             if not (naming.issuperset(terms(name.text)) or self._has_name(name))
         ]
-        self.lacking = (*unstated, *names, *comparison.asked_of_other_rows(picked))
+        self.lacking = (*unstated, *names, *self._asked_of_other_rows(picked))
         texts = [unit.facts.plain for _, unit in comparison.units]
         self.repeated = enumerated_twice(claim.facts.plain, comparison.facts, texts)
         self.negations = tuple(self._differing_negations(picked))
@@ -138,7 +143,8 @@ class Evidence:
             and not comparison.is_below_other_head(unit, fact)
             and not comparison.is_of_other_row(unit)
             and not comparison.is_beside_named_row(unit)
-            and not comparison.is_in_other_unit(unit, fact)
+            and not self._is_in_other_unit(unit, fact)
+            and not comparison.is_given(unit, fact)
         ]
         rows = [index for index, (_, unit) in enumerate(comparison.units) if unit.is_row]
         # A row says in a few words what a sentence says in many: it is measured by other rows.
@@ -164,7 +170,61 @@ class Evidence:
         if not comparison.is_displaced(fact, overlap, reached):
             threshold = SAME_TOPIC * max(overlap, default=0)
             found |= {i for i in stating if comparison.smoothed(overlap, i) >= threshold}
+        if contrary := self._contrary_overlap(fact, overlap):
+            found = {
+                index
+                for index in found
+                if overlap[index] >= contrary and not self._is_of_other_years(index)
+            }
         return frozenset(found)
+
+    def _contrary_overlap(self, fact: Number | Date, overlap: Sequence[float]) -> float:
+        """The highest overlap of a row that is named and has a number in another column; or 0.
+
+        What has the same number and less of the claim is about something else.
+        """
+        comparison = self._comparison
+        return max(
+            (
+                overlap[index]
+                for index, (_, unit) in enumerate(comparison.units)
+                if comparison.has_label_of(index, fact)
+                and (
+                    comparison.is_in_other_column(unit, fact)
+                    or comparison.is_below_other_head(unit, fact)
+                )
+            ),
+            default=0.0,
+        )
+
+    def _is_in_other_unit(self, unit: FactualUnit, fact: Number | Date) -> bool:
+        """Whether a row has cells that are units of measurement, but not the one behind a number."""
+        behind = terms(self._comparison.claim.facts.plain[fact.span[1] :][:LONGEST_UNIT])[:1]
+        same = UNIT_WORDS.get("".join(behind))
+        units = units_in(unit.citable.text) if same and unit.citable.is_row else frozenset()
+        return bool(units) and units.isdisjoint(same or ())
+
+    def _is_of_other_years(self, index: int) -> bool:
+        """Whether a text names years, and none of those that claim and question name."""
+        comparison = self._comparison
+        years = years_in(comparison.units[index][1].citable.text)
+        return bool(years and comparison.years) and years.isdisjoint(comparison.years)
+
+    def _asked_of_other_rows(self, picked: Sequence[int]) -> Iterator[str]:
+        """The numbers of the question that rows beside the evidence have, but not the evidence.
+
+        "The kingfisher." does not answer what has 100 %, if that is another row's figure.
+        """
+        comparison = self._comparison
+        rows = [unit for index in picked if (unit := comparison.units[index][1]).citable.is_row]
+        if comparison.facts or not rows:
+            return
+        beside = [unit for row in rows for unit in comparison.table_of(row)]
+        for number in comparison.question.facts.numbers:
+            if is_year(number.text) or any(has_figure(row, number) for row in rows):
+                continue
+            if any(has_figure(row, number) for row in beside):
+                yield number.text
 
     def _has_name(self, name: Name) -> bool:
         comparison = self._comparison

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -101,10 +101,11 @@ class CitedSource:
     units: tuple[FactualUnit, ...]  # its sentences, list items and table rows
 
     @classmethod
-    def of(cls, passage: Passage, index: int) -> CitedSource:
-        """Prepare a passage for comparison; ``index`` is its index."""
+    def of(cls, passages: Sequence[Passage], index: int) -> CitedSource:
+        """Prepare one of some passages for comparison; ``index`` is its index."""
+        passage = passages[index]
         above = " ; ".join((*passage.section, re.split(r"[/\\]", passage.source)[-1]))
-        units = tuple(map(_unit, citable_units(passage, index)))
+        units = tuple(map(_unit, citable_units(passage, index, passages)))
         words = frozenset(terms(plain_text(passage.text)))
         return cls(passage.source, words, frozenset(terms(above)), stated_facts(above), units)
 

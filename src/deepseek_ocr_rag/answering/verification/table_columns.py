@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import takewhile
+from itertools import groupby, takewhile
 from typing import Final
 
 from ...document.table_heads import cells_of_row
+from ...document.tables import Table, parse_table
 from ...text.plain_text import plain_text
 from ...text.terms import content_terms, terms
-from .column_heads import heads_of_columns
 from .facts import Facts, stated_facts
 from .lexicon import UNIT_WORDS
 
@@ -20,15 +20,10 @@ __all__ = [
     "ColumnCell",
     "cells_with_heads",
     "head_terms",
+    "heads_of_columns",
     "is_under_other_head",
-    "label_terms",
     "units_in",
 ]
-
-_AMOUNT: Final = re.compile(
-    r"[($€£¥ -]*[0-9]{1,3}(?:,[0-9]{3})*(?:[).% ]+|[$€£¥].*)?|[($€£¥ -]+[0-9].*|[0-9.,]+ ?%"
-)
-_COUNT: Final = re.compile(r"\([^()]{0,20}[0-9][^()]{0,20}\)")
 
 _NOTE: Final = re.compile(
     r"\((?=[^()]{0,60}\b(?:in|except)\b)[^()]{0,60}\b(?:thousands|millions|billions|shares?)\b[^()]{0,60}\)",
@@ -37,15 +32,19 @@ _NOTE: Final = re.compile(
 """A scale, "(in millions, except per share data)", which stands in some head but names no column."""
 
 
+_YEAR: Final = re.compile(r"(?<![0-9.,])(?:FY\s?)?(?:19|20)[0-9]{2}(?![0-9])")
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnCell:
     """A cell of a table row.
 
     ``heads`` are the words above it; ``near`` also those of a group of columns that may include it:
-    a name that spans columns stands above one of them.
+    a name that spans columns stands above one of them. A head such as "%" has no words.
     """
 
     facts: Facts
+    has_head: bool
     heads: frozenset[str]
     near: frozenset[str]
 
@@ -65,24 +64,9 @@ def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]
         own = named[column]
         groups = [part for names in above[:-1] for part in _beside(names, column)]
         words = head_terms(own)
-        found.append(ColumnCell(stated_facts(cell), words, words | head_terms(groups)))
+        near = words | head_terms(groups)
+        found.append(ColumnCell(stated_facts(cell), any(map(str.strip, own)), words, near))
     return tuple(found)
-
-
-@lru_cache(maxsize=2**11)
-def label_terms(row: str) -> frozenset[str]:
-    """The terms of the first cell that says what a row is, without notes: "(2)", "(n=612)".
-
-    No cell does in a row that begins with an amount; a number of one or two digits counts the rows.
-    """
-    for cell in cells_of_row(row):
-        label = _COUNT.sub(" ", plain_text(cell)).strip()
-        found = frozenset(content_terms(label))
-        if _AMOUNT.fullmatch(label):
-            return frozenset()
-        if found and not (label.isdigit() and len(label) < 3):
-            return found
-    return frozenset()
 
 
 def units_in(row: str) -> frozenset[str]:
@@ -120,7 +104,7 @@ def is_under_other_head(
     rivals = [other for other in others if not is_claimed(other.facts)]
     known = frozenset().union(*(other.near for other in others if other not in rivals))
     for cell in own:
-        if not cell.heads:
+        if not cell.has_head:
             return False
         apart = cell.near.difference(*(other.near for other in rivals))
         if named(apart) or not any(
@@ -141,3 +125,68 @@ def _beside(names: Sequence[str], column: int) -> tuple[str, ...]:
 def _first(names: Sequence[str]) -> Sequence[str]:
     empty = len(list(takewhile(lambda name: not name.strip(), names)))
     return names[empty : empty + 1]
+
+
+@lru_cache(maxsize=2**11)
+def heads_of_columns(row: str, heads: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """The texts above each column of a row, from top to bottom.
+
+    A cell that spans columns stands above each of them, unless it spans all behind the label: then
+    it tells none apart. One with as many years as the row has filled cells below it names
+    each by one of these: "January 28, 2023 January 29, 2022" above two figures.
+
+    Args:
+        row: In the markup of its page, as the rows of the head.
+        heads: The rows of the table's head.
+    """
+    cells = cells_of_row(row)
+    filled = [column for column, cell in enumerate(cells) if cell.strip()]
+    found: list[list[str]] = [[] for _ in cells]
+    for names in _spans(heads):
+        for text, start, end in names:
+            below = [column for column in filled if start <= column < end]
+            parts = _parts(text)
+            if end - start == 1:
+                named = [(start, text)]
+            elif len(parts) == len(below) > 1:
+                named = list(zip(below, parts, strict=True))
+            elif len(parts) > 1:
+                # Which year is whose cannot be told.
+                named = [(start, text)]
+            elif start <= 1 and end >= len(cells):
+                named = []
+            else:
+                named = [(column, text) for column in range(start, end)]
+            for column, name in named:
+                if column < len(cells) and name.strip():
+                    found[column].append(name)
+    return tuple(map(tuple, found))
+
+
+def _spans(heads: Sequence[str]) -> Iterator[list[tuple[str, int, int]]]:
+    """For each row of a head its texts, with the first column and the one behind the last."""
+    if not any(head.startswith("<") for head in heads):
+        for head in heads:
+            yield [(text, column, column + 1) for column, text in enumerate(cells_of_row(head))]
+        return
+    rows = parse_table("".join(heads)).rows
+    texts = [cell.text for row in rows for cell in row]
+    numbers = iter(range(len(texts)))
+    # Cells are told apart by their numbers: neighbours may have the same text.
+    numbered = (tuple(replace(cell, text=str(next(numbers))) for cell in row) for row in rows)
+    seen: set[str] = set()
+    for names in Table(tuple(numbered)).to_rows():
+        spans, column = [], 0
+        for number, group in groupby(names):
+            start, column = column, column + len(list(group))
+            # A cell that spans rows counts in the first of them.
+            if number and number not in seen:
+                spans.append((texts[int(number)], start, column))
+        seen.update(names)
+        yield spans
+
+
+def _parts(text: str) -> list[str]:
+    """A text cut behind each of its years."""
+    ends = [match.end() for match in _YEAR.finditer(text)]
+    return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]

@@ -12,9 +12,8 @@ from ...document.table_heads import cells_of_row
 from ...text.dates import dates
 from ...text.numerals import is_year, numbers
 from ...text.plain_text import plain_text
-from .column_heads import heads_of_columns
 from .lexicon import Direction
-from .table_columns import head_terms
+from .table_columns import head_terms, heads_of_columns
 
 __all__ = [
     "LONGEST",

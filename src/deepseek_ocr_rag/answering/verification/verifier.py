@@ -150,7 +150,7 @@ class Verifier:
 
     def _source(self, index: int) -> CitedSource:
         if index not in self._sources:
-            self._sources[index] = CitedSource.of(self._passages[index], index)
+            self._sources[index] = CitedSource.of(self._passages, index)
         return self._sources[index]
 
     def _weight(self, evidence: Evidence) -> float:

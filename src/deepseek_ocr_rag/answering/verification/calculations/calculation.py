@@ -66,16 +66,16 @@ class Calculation:
         scale = scale_asked(question)
         self._table_scales = (0, 3, 6, 9) if number.scale else (0, -scale) if scale else (0,)
 
-    def result(self, rows: Sequence[Sequence[Figure]], matter: Iterable[int]) -> Result | None:
+    def result(self, rows: Sequence[Sequence[Figure]], relevant: Iterable[int]) -> Result | None:
         """A result equal to the number, None if there is none or it may be chance.
 
         ``rows`` are the figures of each sentence or table row of the sources, in order, and
-        ``matter`` the indices of the relevant ones.
+        ``relevant`` the indices of those that are about the statement.
         """
-        on_matter = [rows[i] for i in matter if 0 < len(rows[i]) <= MOST_FIGURES]
-        if not on_matter or len(on_matter) > MOST_ROWS:
+        chosen = [rows[i] for i in relevant if 0 < len(rows[i]) <= MOST_FIGURES]
+        if not chosen or len(chosen) > MOST_ROWS:
             return None
-        pools = (self._shares_of_totals(rows, on_matter), self._results(on_matter))
+        pools = (self._shares_of_totals(rows, chosen), self._results(chosen))
         return next(filter(None, (self._among(list(pool)) for pool in pools)), None)
 
     def result_among(self, values: Iterable[tuple[Decimal, tuple[Figure, ...]]]) -> Result | None:
@@ -118,17 +118,17 @@ class Calculation:
         return (value.scaleb(scale - self._number.scale) for scale in self._table_scales)
 
     def _shares_of_totals(
-        self, rows: Sequence[Sequence[Figure]], matter: Sequence[Sequence[Figure]]
+        self, rows: Sequence[Sequence[Figure]], relevant: Sequence[Sequence[Figure]]
     ) -> Iterator[Result]:
         """Shares of a figure that is the total of its column by position and amount."""
         if self._named.is_percent and "share" in self._named.operations:
-            wholes = (pair for row in matter for pair in column_totals(rows, row))
+            wholes = (pair for row in relevant for pair in column_totals(rows, row))
             yield from _quotients(wholes, lambda a, b: 100 * a / b)
 
-    def _results(self, matter: Sequence[Sequence[Figure]]) -> Iterator[Result]:
-        pairs = [*_pairs(matter)]
+    def _results(self, relevant: Sequence[Sequence[Figure]]) -> Iterator[Result]:
+        pairs = [*_pairs(relevant)]
         # A fiscal year may end in the year before, so that no column has it.
-        known = frozenset().union(*(figure.years for row in matter for figure in row))
+        known = frozenset().union(*(figure.years for row in relevant for figure in row))
         self._ends = self._compared if self._compared <= known else frozenset()
         if self._named.is_percent:
             plain = [p for p in pairs if not (p[0].is_percent or p[1].is_percent)]
@@ -142,7 +142,7 @@ class Calculation:
             pairs = [p for p in pairs if p[0].is_percent and p[1].is_percent]
         else:
             pairs = [p for p in pairs if not (p[0].is_percent or p[1].is_percent)]
-            yield from self._products(matter)
+            yield from self._products(relevant)
             if "ratio" in self._named.operations:
                 yield from _quotients(pairs, lambda a, b: a / b)
         if "difference" in self._named.operations:
@@ -150,7 +150,7 @@ class Calculation:
             for a, b in pairs:
                 if not self._is_within_year((a, b)):
                     yield Result(factor * (a.value - b.value), (a, b))
-        groups = [*_columns(matter, percent=self._named.is_percent), *({*map(_ordered, pairs)})]
+        groups = [*_columns(relevant, percent=self._named.is_percent), *({*map(_ordered, pairs)})]
         for group in groups:
             known = frozenset().union(*(figure.years for figure in group))
             if known and len(known) > 1 and not self._ends <= known:
@@ -170,8 +170,8 @@ class Calculation:
         one, other = pair
         return one.column == other.column and one.years | other.years == self._ends
 
-    def _products(self, matter: Sequence[Sequence[Figure]]) -> Iterator[Result]:
-        for row in matter:
+    def _products(self, relevant: Sequence[Sequence[Figure]]) -> Iterator[Result]:
+        for row in relevant:
             for figure in row:
                 if _RATE.search(figure.sentence):
                     for amount in self._given:
@@ -188,24 +188,26 @@ def _ordered(pair: tuple[Figure, Figure]) -> tuple[Figure, ...]:
     return tuple(sorted(pair, key=lambda figure: (figure.row, figure.column)))
 
 
-def _pairs(matter: Sequence[Sequence[Figure]]) -> Iterator[tuple[Figure, Figure]]:
+def _pairs(relevant: Sequence[Sequence[Figure]]) -> Iterator[tuple[Figure, Figure]]:
     """Two figures of one row, or of one column in two rows, in both orders.
 
     Columns of two rows are the same by position in rows of equal length, otherwise by their heads.
     """
-    for row in matter:
+    for row in relevant:
         yield from permutations(row, 2)
-    for one, other in permutations(matter, 2):
+    for one, other in permutations(relevant, 2):
         if len(one) == len(other):
             yield from zip(one, other, strict=True)
         else:
             yield from ((a, b) for a, b in product(one, other) if a.heads and a.heads == b.heads)
 
 
-def _columns(matter: Sequence[Sequence[Figure]], *, percent: bool) -> Iterator[tuple[Figure, ...]]:
+def _columns(
+    relevant: Sequence[Sequence[Figure]], *, percent: bool
+) -> Iterator[tuple[Figure, ...]]:
     """The figures of each column over three or more consecutive rows of equal length."""
-    for start, end in combinations(range(len(matter) + 1), 2):
-        run = matter[start:end]
+    for start, end in combinations(range(len(relevant) + 1), 2):
+        run = relevant[start:end]
         if len(run) > 2 and len({len(row) for row in run}) == 1:
             for column in zip(*run, strict=True):
                 if all(figure.is_percent == percent for figure in column):

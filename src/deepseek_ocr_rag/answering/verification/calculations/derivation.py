@@ -13,17 +13,20 @@ from ....text.numerals import Number, is_year
 from ....text.terms import terms, with_stems
 from ..alignment import is_displaced
 from ..citable_units import CitableUnit
-from ..comparison import TOTAL, ClaimComparison
+from ..comparison import ClaimComparison
+from ..row_labels import TOTAL, label_terms
 from ..table_figures import Figure
 from .calculation import Calculation, Result
 from .financial_terms import formulas_asked
 from .formulas import LabelledRow, computed
-from .operation_words import named_calculation
+from .operation_words import Operation, named_calculation
 
 __all__ = ["Derivation", "derivation", "difference_of_claimed"]
 
 MOST_CLAIMED: Final = 6
 """Numbers of a statement among which a difference is looked for: of more, any number is one."""
+
+_COMPARING: Final[frozenset[Operation]] = frozenset(("ratio", "share", "difference"))
 
 _PART_END: Final = re.compile(r"\b(?:and|und|while|whereas)\b|;")
 
@@ -37,25 +40,28 @@ class Derivation:
 
 
 def derivation(
-    number: Number, matter: ClaimComparison, least: Sequence[float]
+    number: Number, comparison: ClaimComparison, least: Sequence[float]
 ) -> Derivation | None:
     """Find the figures of the sources from which a number that no unit states follows.
 
-    A year is never a result. ``least`` are the lowest shares of the best unit's overlap for the
-    units with the operands, tried in turn.
+    A year is never a result. The operands are looked for in the units whose overlap is at least
+    some share of the best unit's; ``least`` are these shares, tried in turn.
     """
     if is_year(number.text):
         return None
-    said, question = matter.claim.facts, matter.question
+    said, question = comparison.claim.facts, comparison.question
     others = {*said.numbers, *question.facts.numbers} - {number}
     given = [other.value for other in others if not is_year(other.text)]
-    rows = _rows(matter)
+    rows = _rows(comparison)
     named = named_calculation(number, said.plain, question.text)
-    years = matter.years
+    years = comparison.years
     calculation = Calculation(number, said.plain, question.text, given, years)
+    labelled = _labelled(
+        [_of_whole_heads(row, comparison, named.naming) for row in rows], comparison
+    )
     for formula in formulas_asked(f"{question.text}\n{said.plain}"):
         changes = bool(named.operations & {"change", "difference"})
-        values = computed(formula, _labelled(rows, matter), years, changes=changes)
+        values = computed(formula, labelled, years, changes=changes)
         if result := calculation.result_among(values):
             units = frozenset(figure.row for figure in result.operands)
             return Derivation(units, named.naming | formula.name)
@@ -65,9 +71,13 @@ def derivation(
         if named.operations & {"total", "average"}:
             only = set(range(min(years), max(years)))
         rows = [_of_years(row, years | only) for row in rows]
-    narrowed = [_of_named_columns(row, matter) for row in rows]
+    rows = [_of_whole_heads(row, comparison, named.naming) for row in rows]
+    narrowed = [_of_named_columns(row, comparison) for row in rows]
+    # What is compared between two years may be of one row.
+    compares = bool(named.operations & _COMPARING) and "change" not in named.operations
+    compares = compares and len(years) < 2
     for pool in (rows, narrowed) if narrowed != rows else (rows,):
-        result = _result(calculation, number, matter, pool, least)
+        result = _result(calculation, number, comparison, pool, least, compares=compares)
         if result is not None:
             units = frozenset(figure.row for figure in result.operands)
             return Derivation(units, named.naming)
@@ -75,18 +85,18 @@ def derivation(
 
 
 def difference_of_claimed(
-    number: Number, matter: ClaimComparison, units: Mapping[Number | Date, frozenset[int]]
+    number: Number, comparison: ClaimComparison, units: Mapping[Number | Date, frozenset[int]]
 ) -> Derivation | None:
     """Find two other numbers of the statement, each in some units, whose difference a number is.
 
     "From 36.8 % to 34.6 %, a drop of 2.2": of the figures before rounding, it may be 2.1.
     """
-    named = named_calculation(number, matter.claim.facts.plain, matter.question.text)
+    named = named_calculation(number, comparison.claim.facts.plain, comparison.question.text)
     if is_year(number.text) or not named.operations & {"change", "difference"}:
         return None
     known = [
         (other, units[other])
-        for other in matter.claim.facts.numbers
+        for other in comparison.claim.facts.numbers
         if other is not number and units.get(other) and not is_year(other.text)
     ]
     for (one, places), (other, others) in combinations(known[:MOST_CLAIMED], 2):
@@ -99,48 +109,74 @@ def difference_of_claimed(
 def _result(
     calculation: Calculation,
     number: Number,
-    matter: ClaimComparison,
+    comparison: ClaimComparison,
     rows: Sequence[tuple[Figure, ...]],
     least: Sequence[float],
+    *,
+    compares: bool,
 ) -> Result | None:
-    part = _part_on_matter(rows, matter)
-    overlap = matter.overlap_around(number)
+    part = _closest_part(rows, comparison)
+    overlap = comparison.overlap_around(number)
     best = max((overlap[place] for place, row in enumerate(rows) if row), default=0)
-    possible = [at for at in range(len(rows)) if _may_be_operand(matter, at)]
-    pools = [[at for at in possible if matter.has_label_of(at)]]
+    possible = [at for at in range(len(rows)) if _may_be_operand(comparison, at)]
+    named = [at for at in possible if comparison.has_label_of(at)]
+    compared = _compared_rows(named, comparison) if compares else frozenset()
+    pools = [named]
     pools += [
-        [at for at in possible if 0 < share * best <= matter.smoothed(overlap, at)]
+        [at for at in possible if 0 < share * best <= comparison.smoothed(overlap, at)]
         for share in least
     ]
     for near in pools:
         result = calculation.result_of(part) or calculation.result(rows, near)
         if (
             result
-            and not _is_of_totals_alone(matter, result)
-            and not _is_displaced(number, matter, near, result)
+            and not _is_of_totals_alone(comparison, result)
+            and not _is_displaced(number, comparison, near, result)
+            and (not compared or _is_between(result, compared, comparison))
         ):
             return result
     return None
 
 
-def _is_of_totals_alone(matter: ClaimComparison, result: Result) -> bool:
-    """Whether all operands are of totals beside a named row: what it is a part of, not what it is."""
+def _compared_rows(named: Sequence[int], comparison: ClaimComparison) -> frozenset[frozenset[str]]:
+    """The labels of the rows that are named, if there are several to compare."""
+    labels = frozenset(label_terms(comparison.units[at][1].citable.text) for at in named)
+    # "Vans" names "Van A", but not "All vans".
+    said = frozenset(label for label in labels if label == comparison.rows.said_among(label))
+    labels = said if len(said) > 1 else labels
+    return labels if len(labels) > 1 else frozenset()
+
+
+def _is_between(
+    result: Result, compared: frozenset[frozenset[str]], comparison: ClaimComparison
+) -> bool:
+    """Whether the operands are of rows that are named, and of more than one of these."""
+    rows = {figure.row for figure in result.operands}
+    labels = {label_terms(comparison.units[row][1].citable.text) for row in rows}
+    return len(labels) > 1 and labels <= compared
+
+
+def _is_of_totals_alone(comparison: ClaimComparison, result: Result) -> bool:
+    """Whether all operands are totals beside a row that is named: it is a part of them."""
     return all(
-        matter.is_beside_named_row(matter.units[figure.row][1]) for figure in result.operands
+        comparison.is_beside_named_row(comparison.units[figure.row][1])
+        for figure in result.operands
     )
 
 
-def _may_be_operand(matter: ClaimComparison, index: int) -> bool:
+def _may_be_operand(comparison: ClaimComparison, index: int) -> bool:
     """Whether a row is named, is a total, or has no named row beside it."""
-    unit = matter.units[index][1]
-    return not TOTAL.isdisjoint(terms(unit.citable.text)) or not matter.is_beside_named_row(unit)
+    unit = comparison.units[index][1]
+    return not TOTAL.isdisjoint(terms(unit.citable.text)) or not comparison.is_beside_named_row(
+        unit
+    )
 
 
-def _rows(matter: ClaimComparison) -> list[tuple[Figure, ...]]:
+def _rows(comparison: ClaimComparison) -> list[tuple[Figure, ...]]:
     """The figures of each unit itself, without those above it."""
     return [
         tuple(replace(figure, row=place) for figure in unit.figures)
-        for place, (_, unit) in enumerate(matter.units)
+        for place, (_, unit) in enumerate(comparison.units)
     ]
 
 
@@ -150,17 +186,33 @@ def _of_years(row: Sequence[Figure], years: frozenset[int]) -> tuple[Figure, ...
     return tuple(replace(figure, column=column) for column, figure in enumerate(chosen))
 
 
-def _of_named_columns(row: tuple[Figure, ...], matter: ClaimComparison) -> tuple[Figure, ...]:
-    """The figures of the columns that statement or question name; all if they name none or each."""
+def _of_named_columns(row: tuple[Figure, ...], comparison: ClaimComparison) -> tuple[Figure, ...]:
+    """The figures of the columns that statement or question name; all figures if they name none."""
     shared = frozenset.intersection(*(figure.heads for figure in row)) if row else frozenset()
-    chosen = [figure for figure in row if matter.named(figure.heads - shared)] or row
+    chosen = [figure for figure in row if comparison.named(figure.heads - shared)] or row
     return tuple(replace(figure, column=column) for column, figure in enumerate(chosen))
 
 
-def _labelled(rows: Sequence[Sequence[Figure]], matter: ClaimComparison) -> list[LabelledRow]:
+def _of_whole_heads(
+    row: tuple[Figure, ...], comparison: ClaimComparison, naming: frozenset[str]
+) -> tuple[Figure, ...]:
+    """The figures of the columns whose heads are named in every word; all if none is.
+
+    Words that only name the calculation, such as "total", name no column.
+    """
+    shared = frozenset.intersection(*(figure.heads for figure in row)) if row else frozenset()
+    chosen: list[Figure] = []
+    for figure in row:
+        words = {word for word in figure.heads - shared if word.isalpha()} - naming
+        if words and words == comparison.rows.said_among(words):
+            chosen.append(figure)
+    return tuple(replace(figure, column=column) for column, figure in enumerate(chosen or row))
+
+
+def _labelled(rows: Sequence[Sequence[Figure]], comparison: ClaimComparison) -> list[LabelledRow]:
     """The rows of figures with their labels."""
     found: list[LabelledRow] = []
-    for row, (_, unit) in zip(rows, matter.units, strict=True):
+    for row, (_, unit) in zip(rows, comparison.units, strict=True):
         if row and unit.is_row:
             written = row[0].sentence[: row[0].span[0]]
             label = terms(written if any(map(str.isalpha, written)) else _lead_in(unit.citable))
@@ -174,12 +226,12 @@ def _lead_in(unit: CitableUnit) -> str:
     return lines[-1] if lines else ""
 
 
-def _part_on_matter(
-    rows: Sequence[Sequence[Figure]], matter: ClaimComparison
+def _closest_part(
+    rows: Sequence[Sequence[Figure]], comparison: ClaimComparison
 ) -> tuple[Figure, ...]:
     """The figures of the sentence part with most of the statement's words, if only one has."""
-    words = matter.claim.words | matter.question.words
-    same = [matter.equivalents(word) for word in words]
+    words = comparison.claim.words | comparison.question.words
+    same = [comparison.equivalents(word) for word in words]
     best: tuple[Figure, ...] = ()
     reached = 0
     for row in rows:
@@ -195,19 +247,19 @@ def _part_on_matter(
 
 
 def _is_displaced(
-    number: Number, matter: ClaimComparison, near: Sequence[int], result: Result
+    number: Number, comparison: ClaimComparison, near: Sequence[int], result: Result
 ) -> bool:
     """Whether a relevant unit has another number, not an operand, in its position.
 
     No sentence displaces what was calculated from the rows of a table.
     """
-    rows_only = all(matter.units[figure.row][1].is_row for figure in result.operands)
+    rows_only = all(comparison.units[figure.row][1].is_row for figure in result.operands)
     for place in near:
-        if rows_only and not matter.units[place][1].is_row:
+        if rows_only and not comparison.units[place][1].is_row:
             continue
-        rest = matter.units[place][1].facts.plain
+        rest = comparison.units[place][1].facts.plain
         for start, end in (f.span for f in result.operands if f.row == place):
             rest = f"{rest[:start]}{' ' * (end - start)}{rest[end:]}"
-        if is_displaced(matter.claim.facts.plain, number.span, rest):
+        if is_displaced(comparison.claim.facts.plain, number.span, rest):
             return True
     return False
