@@ -54,9 +54,10 @@ from deepseek_ocr_rag.model.prompts import TASKS  # noqa: E402
 from deepseek_ocr_rag.training.loop import LoopSettings, train  # noqa: E402
 from deepseek_ocr_rag.training.loss import IGNORED, answer_loss, plain_features  # noqa: E402
 
-LENGTHS = (112, 208, 304, 400)
+LENGTHS = (88, 128, 168, 272)
 """Tokens of prompt, answer and end to which a batch is padded."""
 CHUNK = 32
+AID = "aid.safetensors"  # beside the network's weights, to go on from
 FREE = 0.2  # share of pages that are asked for without boxes
 DOWN, ACROSS, LETTERS = 32, 64, 95
 """The grid that says which letter's middle is where: 16 x 8 pixels, and the printed letters; 0 is none."""
@@ -168,6 +169,11 @@ class Pages(IterableDataset):
             ).parts()
 
 
+def pinned(tensor: Tensor, device: torch.device) -> Tensor:
+    """From there a GPU takes it while the program goes on."""
+    return tensor.pin_memory() if device.type == "cuda" else tensor
+
+
 class Pool:
     """The newest drawn pages, on the device; each is seen a few times before it is replaced."""
 
@@ -202,7 +208,7 @@ class Pool:
                 return
             at = self.drawn % self.size
             for mine, new in zip(self.pages.parts(), chunk, strict=True):
-                mine[at : at + CHUNK].copy_(new)
+                mine[at : at + CHUNK].copy_(pinned(new, mine.device), non_blocking=True)
             self.lengths[at : at + CHUNK] = chunk[2][:, 0].numpy()
             self.drawn += CHUNK
             taken += 1
@@ -327,7 +333,8 @@ class Gradients:
         return torch.stack([loss, seen, told, pointed]).detach()
 
     def __call__(self, pool: Pool, chosen: np.ndarray, length: int) -> tuple[Tensor, list[Tensor]]:
-        index = torch.from_numpy(chosen).to(self.device)
+        index = torch.from_numpy(chosen)
+        index = pinned(index, self.device).to(self.device, non_blocking=True)
         pixels, ids, sizes, letters, places = pool.pages.parts()
         taken = Batch(
             pixels[index], ids[index, :length].long(), sizes[index], letters[index],
@@ -540,6 +547,9 @@ def main() -> None:
         model.load_state_dict({k: v.float() for k, v in load_file(options.resume).items()})
     make_fast(model)
     aid = Aid(SAM["width"], DECODER["hidden_size"])
+    if options.resume and (options.resume.parent / AID).is_file():
+        known = load_file(options.resume.parent / AID)
+        aid.load_state_dict({k: v.float() for k, v in known.items()})
     names = {
         name: weight.detach().float().to(device)
         for part in (model, aid) for name, weight in part.named_parameters() if weight.requires_grad
@@ -581,7 +591,8 @@ def main() -> None:
         torch._foreach_lerp_(list(average.values()), masters, 1 - decay)
         share = progress(step)
         done.fill_(share)
-        gradients.help.fill_(max(0.1, 1 - share))
+        # New heads of the aid teach nobody.
+        gradients.help.fill_(max(0.1, min(1.0, 2.2 * (1 - share))) * min(1.0, (step + 1) / 200))
         now = time.monotonic()
         if now - state["told"] > 8:
             state["told"] = now
@@ -592,14 +603,14 @@ def main() -> None:
             )  # fmt: skip
         if now - state["saved"] > 60:
             state["saved"] = now
-            save(options.out, model, average)
+            save(options.out, model, average, aid)
         return False
 
     steps = train(
         gradients_of, [optimizer], progress=progress,
         settings=LoopSettings(warmup=0.02, last=options.last, ramp=100), after_step=after,
     )  # fmt: skip
-    save(options.out, model, average)
+    save(options.out, model, average, aid)
     memory = torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else 0
     print(
         f"{steps} steps of {options.batch} pages, {time.monotonic() - begin:.0f} s, {memory:.0f} GiB",
@@ -621,7 +632,7 @@ def make_optimizer(names: dict[str, Tensor], options: argparse.Namespace) -> tor
     return torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.95), fused=fused)
 
 
-def save(folder: Path, model: nn.Module, average: dict[str, Tensor]) -> None:
+def save(folder: Path, model: nn.Module, average: dict[str, Tensor], aid: nn.Module) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state = dict(model.state_dict())
     state |= {name: weight for name, weight in average.items() if name in state}  # in 32 bits
@@ -635,6 +646,8 @@ def save(folder: Path, model: nn.Module, average: dict[str, Tensor]) -> None:
         for n, w in state.items()
         if n.endswith("pos_embed")
     }
+    heads = {n: average.get(n, w).detach().half().cpu() for n, w in aid.state_dict().items()}
+    save_file(heads, folder / AID)
     save_file(halves, folder / "small_reader.safetensors.new")
     (folder / "small_reader.safetensors.new").rename(folder / "small_reader.safetensors")
 

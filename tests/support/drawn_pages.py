@@ -133,9 +133,9 @@ def pdf_of(pages: list[DrawnPage]) -> bytes:
     fonts = sorted({ink.font for page in pages for ink in page.inks})
     objects = [b"<</Type/Catalog/Pages 2 0 R>>", b""]
     for font in fonts:
-        objects.append(
-            f"<</Type/Font/Subtype/Type1/BaseFont/{font}/Encoding/WinAnsiEncoding>>".encode()
-        )
+        # Symbol has an encoding of its own.
+        encoding = "" if font == "Symbol" else "/Encoding/WinAnsiEncoding"
+        objects.append(f"<</Type/Font/Subtype/Type1/BaseFont/{font}{encoding}>>".encode())
     resources = "".join(f"/{font} {3 + number} 0 R" for number, font in enumerate(fonts))
     kids = []
     for page in pages:
@@ -366,10 +366,10 @@ def drawn_page(dice: random.Random, level: float = 1.0, face: tuple[str, str] = 
     height = dice.uniform(300, 420)
     sheet = Sheet(dice, height * dice.uniform(0.8, 1.0), height, face)
     regular, bold = sheet.face
-    left, right = dice.uniform(20, 70), VIEW - dice.uniform(20, 60)
+    left, right = dice.uniform(18, 56), VIEW - dice.uniform(18, 48)
     top = dice.uniform(18, 70 + 300 * (1 - level) * dice.random())
-    size = dice.uniform(28, 33)
-    budget = round(dice.uniform(0.3, 1.0) * (6 + 124 * level))
+    size = dice.uniform(34, 40)
+    budget = round(dice.uniform(0.3, 1.0) * (6 + 84 * level))
 
     def gap() -> float:
         # Wider than between the lines of a paragraph, or nobody could tell where one ends.
@@ -378,7 +378,7 @@ def drawn_page(dice: random.Random, level: float = 1.0, face: tuple[str, str] = 
     if dice.random() < 0.5:
         low = sheet.paragraph(
             "title", phrase(dice, dice.randint(1, 2)), left, top, right,
-            font=bold, size=dice.uniform(37, 43), centred=dice.random() < 0.4,
+            font=bold, size=dice.uniform(43, 49), centred=dice.random() < 0.4,
         )  # fmt: skip
         top = low + gap() if low > top else top
     columns = False

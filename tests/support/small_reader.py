@@ -2,8 +2,9 @@
 
 Its configuration, its tokenizer (the published one cut down to letters, at the published ids), and
 how its file is turned into a checkpoint in the published layout. It is trained from nothing by
-``benchmarks/training/small_reader.py`` on the pages of :mod:`drawn_pages`, in mode ``tiny``. Its files
-are not in the repository yet: the training is not finished (``benchmarks/NOTES.md``).
+``benchmarks/training/small_reader.py`` on the pages of :mod:`drawn_pages`, and reads such pages in the
+mode ``tiny``: Helvetica in large print, up to some 90 letters, titles, paragraphs, two columns and
+tables (``benchmarks/NOTES.md`` has its error rates).
 """
 
 from __future__ import annotations
@@ -154,7 +155,7 @@ def pack(trained: Path, published: Path, folder: Path = FOLDER) -> None:
 
 
 def write_checkpoint(folder: Path, files: Path = FOLDER) -> Path:
-    """Write the small reader as a checkpoint in the published layout (300 MB, a few seconds).
+    """Write the small reader as a checkpoint in the published layout (150 MB, a few seconds).
 
     The vocabulary has its published size. Tokens that the small reader does not know share one row.
     """
@@ -165,7 +166,8 @@ def write_checkpoint(folder: Path, files: Path = FOLDER) -> Path:
     made, _ = model_config(
         Checkpoint("small reader", folder, FAMILIES["deepseek-ocr"], config, folder, ())
     )
-    model = UnlimitedOcrForConditionalGeneration(made)
+    with torch.device("meta"):  # without first weights
+        model = UnlimitedOcrForConditionalGeneration(made)
     shapes = {name: weight.shape for name, weight in model.state_dict().items()}
     with safe_open(files / "weights.safetensors", "pt") as stored:
         weights = unpacked({name: stored.get_tensor(name) for name in stored.keys()}, shapes)  # noqa: SIM118
@@ -174,8 +176,9 @@ def write_checkpoint(folder: Path, files: Path = FOLDER) -> Path:
         known = weights[name]
         weights[name] = known[-1].repeat(VOCABULARY, 1)
         weights[name][ids] = known[:-1]
-    model.load_state_dict(weights)
-    model.to(torch.bfloat16).save_pretrained(folder)
+    halves = {name: weight.to(torch.bfloat16) for name, weight in weights.items()}
+    model.load_state_dict(halves, assign=True)
+    model.save_pretrained(folder)
     shutil.copyfile(files / "tokenizer.json", folder / "tokenizer.json")
     (folder / "generation_config.json").unlink(missing_ok=True)
     (folder / "config.json").write_text(json.dumps(config, indent=1), "utf-8")

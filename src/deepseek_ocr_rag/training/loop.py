@@ -84,10 +84,12 @@ def train(
         for each, before in zip(optimizers, peaks, strict=True):
             for group, peak in zip(each.param_groups, before, strict=True):
                 group["lr"] = peak * factor
-        total = torch.zeros(())
-        for part in range(settings.accumulate):
-            loss = gradients_of(step * settings.accumulate + part) / settings.accumulate
-            total = total.to(loss.device) + loss
+        # Summed where they are: a copy to another device would wait for the gradients.
+        losses = [
+            gradients_of(step * settings.accumulate + part) / settings.accumulate
+            for part in range(settings.accumulate)
+        ]
+        total = torch.stack(losses).sum(dim=0)
         before_step()
         torch.nn.utils.clip_grad_norm_(weights, settings.clip)
         for each in optimizers:

@@ -1,0 +1,80 @@
+"""What the small reader reads: error rates of unseen drawn pages, by how full they are.
+
+    python benchmarks/training/reading.py CHECKPOINT OUT --backend transformers --device cpu --pages 200
+
+CHECKPOINT is a folder as ``tests/support/small_reader.py`` writes it, or the file of the training, in
+which case TOKENIZER.JSON (--tokenizer) is needed too and OUT/checkpoint is written first. Texts go
+to OUT/BACKEND.jsonl, so that what two backends wrote can be compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from reader_pages import FACES, samples
+from small_reader import pack, write_checkpoint
+
+from deepseek_ocr_rag import LocalBackend, TransformersBackend
+from deepseek_ocr_rag.training import evaluate, summarise
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--tokenizer", type=Path)
+    parser.add_argument("--backend", choices=("transformers", "local"), default="transformers")
+    parser.add_argument("--device")
+    parser.add_argument("--adapter", type=Path)
+    parser.add_argument("--pages", type=int, default=200)
+    parser.add_argument("--most", type=float, default=1.0, help="how full the fullest page is")
+    parser.add_argument("--face", choices=FACES, default="ordinary")
+    parser.add_argument("--bins", type=int, default=4)
+    parser.add_argument("--shown", type=int, default=0, help="pages to print, worst first")
+    options = parser.parse_args()
+    checkpoint = options.checkpoint
+    if checkpoint.is_file():
+        pack(checkpoint, options.tokenizer, options.out / "files")
+        checkpoint = write_checkpoint(options.out / "checkpoint", options.out / "files")
+    wanted = samples(
+        options.out / f"pages-{options.face}", options.face, "unseen", options.pages, options.most
+    )
+    kind = {"transformers": TransformersBackend, "local": LocalBackend}[options.backend]
+    backend = kind(checkpoint, device=options.device, adapter=options.adapter, attempts=1)
+    start = time.perf_counter()
+    evaluate(backend, wanted[:1], mode="tiny")
+    loaded = time.perf_counter()
+    found = evaluate(backend, wanted, mode="tiny")
+    seconds = time.perf_counter() - loaded
+    backend.close()
+    lines = [
+        json.dumps({"id": each.id, "right": each.answer, "written": text})
+        for each, text in zip(wanted, found.texts, strict=True)
+    ]
+    (options.out / f"{options.backend}-{options.face}.jsonl").write_text("\n".join(lines), "utf-8")
+    print(f"{options.backend}, {options.face}: loaded in {loaded - start:.1f} s, {seconds / len(wanted):.3f} s a page")  # fmt: skip
+    print("| level | pages | CER | WER | boxes | TEDS | wrong tables | loops | no end |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    size = -(-len(wanted) // options.bins)
+    parts = [found.pages[at : at + size] for at in range(0, len(wanted), size)]
+    for number, part in enumerate([*parts, found.pages]):
+        scores = summarise(part)
+        name = (
+            "all" if number == len(parts) else f"to {options.most * (number + 1) / len(parts):.2f}"
+        )
+        teds = "-" if scores.teds is None else f"{scores.teds:.3f}"
+        print(
+            f"| {name} | {scores.pages} | {scores.cer:.4f} | {scores.wer:.4f} | {scores.overlap or 0:.3f}"
+            f" | {teds} | {scores.wrong_table_counts} | {scores.loops} | {scores.without_end} |",
+            flush=True,
+        )  # fmt: skip
+    order = sorted(range(len(wanted)), key=lambda n: -found.pages[n].edits)
+    for number in order[: options.shown]:
+        print(found.pages[number].edits, repr(wanted[number].answer), repr(found.texts[number]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""A network of DeepSeek-OCR's architecture that really reads: what it writes, where, and how surely.
+
+See ``support/small_reader.py``. These pages were in no training; the larger sets are in
+``benchmarks/training/reading.py``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+from drawn_pages import FACE, DrawnPage, drawn_page, pdf_of
+from rapidfuzz.distance import Levenshtein
+from small_reader import write_checkpoint
+
+from deepseek_ocr_rag import Box, Page, Reader, TransformersBackend
+from deepseek_ocr_rag.document.grammar.parser import parse_page
+
+PAGES = 5
+
+
+def page(name: str, level: float = 1.0, face: tuple[str, str] = FACE) -> DrawnPage:
+    return drawn_page(random.Random(name), level, face)
+
+
+def wrong_share(pairs: Sequence[tuple[str, str]]) -> float:
+    """Wrong characters by right ones."""
+    return sum(Levenshtein.distance(*pair) for pair in pairs) / sum(
+        len(right) for right, _ in pairs
+    )
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union."""
+    both = one.intersection(other)
+    shared = both.area if both else 0.0
+    return shared / (one.area + other.area - shared)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("reader") / "small")
+
+
+@pytest.fixture(scope="module")
+def backend(checkpoint: Path) -> Iterator[TransformersBackend]:
+    found = TransformersBackend(checkpoint, device="cpu", attempts=1)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def pages() -> list[DrawnPage]:
+    return [page(f"unseen page 5.{number}", 0.6 * (number + 1) / PAGES) for number in range(PAGES)]
+
+
+@pytest.fixture(scope="module")
+def greek() -> list[DrawnPage]:
+    """Pages in an alphabet that was in no training."""
+    return [page(f"greek {number}", 0.1, ("Symbol", "Symbol")) for number in range(2)]
+
+
+@pytest.fixture(scope="module")
+def read(
+    backend: TransformersBackend, pages: list[DrawnPage], greek: list[DrawnPage]
+) -> tuple[Page, ...]:
+    """A PDF of all pages, as a user reads it, in one batch."""
+    reader = Reader(backend, resolution="tiny", cache=False)
+    return reader.read(pdf_of([*pages, *greek])).pages
+
+
+@pytest.fixture(scope="module")
+def document(read: tuple[Page, ...]) -> tuple[Page, ...]:
+    """The pages in print that it knows."""
+    return read[:PAGES]
+
+
+def test_it_reads_words_figures_and_tables_that_it_never_saw(
+    document: tuple[Page, ...], pages: list[DrawnPage]
+) -> None:
+    assert {block.label for each in pages for block in each.blocks} == {
+        "title", "sub_title", "text", "table",
+    }  # fmt: skip
+    pairs = [
+        (parse_page(right.answer(), recorded=False).markdown, found.markdown)
+        for right, found in zip(pages, document, strict=True)
+    ]
+    assert wrong_share(pairs) <= 0.02
+    assert {each.finish_reason for each in document} == {"stop"}
+    assert {each.attempts for each in document} == {1}
+
+
+def test_every_block_has_its_kind_and_its_place(
+    document: tuple[Page, ...], pages: list[DrawnPage]
+) -> None:
+    overlaps = []
+    for right, found in zip(pages, document, strict=True):
+        kinds = [block.label for block in right.blocks]
+        assert [block.kind for block in found.blocks] == kinds
+        overlaps += [
+            overlap(Box(*wanted.box), block.boxes[0])
+            for wanted, block in zip(right.blocks, found.blocks, strict=True)
+        ]
+    assert sum(overlaps) / len(overlaps) >= 0.9
+    assert min(overlaps) > 0.5
+
+
+def test_it_doubts_letters_that_it_cannot_read(
+    read: tuple[Page, ...], document: tuple[Page, ...], greek: list[DrawnPage]
+) -> None:
+    """Of an alphabet that it was never taught, it writes something, and is not sure of it."""
+    found = read[PAGES:]
+    pairs = [(p.free_text(), each.markdown) for p, each in zip(greek, found, strict=True)]
+    assert wrong_share(pairs) > 0.5
+    doubted, sure = (
+        fmean(block.confidence or 0 for each in some for block in each.blocks)
+        for some in (found, document)
+    )
+    assert doubted < sure - 0.05
