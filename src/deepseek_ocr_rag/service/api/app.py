@@ -31,6 +31,7 @@ from .corrections import correction_routes
 from .job_watch import JobWatch
 from .operations import health_routes
 from .operations.metrics import ServiceMetrics
+from .operations.paced_requests import PacedRequests
 from .operations.request_log import RequestLog
 from .problems import add_problem_handlers
 from .questions import model_routes, question_routes
@@ -121,4 +122,5 @@ def create_app(
     add_problem_handlers(app)
     app.add_middleware(Gatekeeper, settings=settings, open_paths=frozenset(static_files.PAGE_PATHS))
     app.add_middleware(RequestLog, observe=app.state.metrics.observe)
+    app.add_middleware(PacedRequests)
     return app
