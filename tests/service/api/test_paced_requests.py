@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from deepseek_ocr_rag.service.api.operations.paced_requests import PacedRequests, Turns
+from deepseek_ocr_rag.service.api.operations.paced_requests import LoopTurns, PacedRequests
 
 CROWD = 60
 
@@ -27,7 +27,7 @@ async def rounds_of(work):
 
 
 async def test_only_a_few_go_on_in_a_round_and_all_in_their_order():
-    turns = Turns(3)
+    turns = LoopTurns(3)
     came = await rounds_of(turns.wait)
     assert len(came) == CROWD
     assert came == sorted(came)
@@ -36,14 +36,14 @@ async def test_only_a_few_go_on_in_a_round_and_all_in_their_order():
 
 
 async def test_who_is_alone_waits_for_no_round():
-    turns = Turns(2)
+    turns = LoopTurns(2)
     first = turns.wait()
     with pytest.raises(StopIteration):
         first.send(None)
 
 
 async def test_a_request_that_is_given_up_takes_nobodys_turn():
-    turns = Turns(1)
+    turns = LoopTurns(1)
     await turns.wait()
     waiting = [asyncio.ensure_future(turns.wait()) for _ in range(5)]
     await asyncio.sleep(0)

@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["PacedRequests", "Turns"]
+__all__ = ["LoopTurns", "PacedRequests"]
 
 STEPS_AT_ONCE: Final = 2
 """Steps of other requests in each round of the event loop; one takes about a millisecond."""
@@ -18,7 +18,7 @@ QUICK_PATH: Final = re.compile(r"/v1/jobs/[^/]+|/livez|/readyz")
 """Paths whose replies take milliseconds, and for which somebody waits."""
 
 
-class Turns:
+class LoopTurns:
     """Lets only so many coroutines go on in each round of the event loop.
 
     Everything else that is ready in a round then waits for these few, and not for hundreds.
@@ -74,7 +74,7 @@ class PacedRequests:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._turns = Turns(STEPS_AT_ONCE)
+        self._turns = LoopTurns(STEPS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, as ASGI has it."""
