@@ -275,7 +275,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=2000)
     parser.add_argument("--waiting", type=int, default=10_000)
-    parser.add_argument("--processes", type=int, default=max(1, min(4, (os.cpu_count() or 2) - 4)))
+    parser.add_argument("--processes", type=int, default=max(1, min(8, (os.cpu_count() or 2) - 6)))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         load(Path(folder), options.clients, options.jobs, options.processes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,14 @@ torch = pytest.importorskip("torch")
 from deepseek_ocr_rag.engine.weights.config import EngineConfig, engine_config
 from deepseek_ocr_rag.engine.weights.loading import load_weights
 from deepseek_ocr_rag.engine.weights.tensors import EngineWeights
+
+
+@pytest.fixture(autouse=True)
+def own_seed(request: pytest.FixtureRequest) -> int:
+    """Gives each test its own random numbers, the same in every run."""
+    seed = zlib.crc32(request.node.nodeid.encode())
+    torch.manual_seed(seed)
+    return seed
 
 
 @pytest.fixture(scope="session")

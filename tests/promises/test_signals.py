@@ -205,6 +205,54 @@ def test_a_library_that_ignores_the_signal_does_not_delay_the_exit():
     assert time.monotonic() - began < SECONDS
 
 
+UNNOTICED = """
+import signal, sys, threading, time
+from deepseek_ocr_rag.cli import main as cli
+
+def waits(options):
+    other = threading.Thread(target=time.sleep, args=(600,), daemon=True)
+    other.start()
+    # The kernel may give a signal to any thread.
+    threading.Timer(0.2, signal.pthread_kill, (other.ident, signal.SIGTERM)).start()
+    threading.Semaphore(0).acquire()
+
+cli.COMMANDS["doctor"] = waits
+sys.exit(cli.main(["doctor"]))
+"""
+
+
+def test_a_signal_that_does_not_wake_the_main_thread_is_sent_again():
+    done = subprocess.run(
+        [sys.executable, "-c", UNNOTICED], capture_output=True, text=True, timeout=LONG
+    )
+    assert (done.returncode, done.stderr) == (143, "dsocr: ended by SIGTERM\n")
+
+
+LOCKED = """
+import ctypes, sys
+from deepseek_ocr_rag.cli import main as cli
+
+def locks_itself(options):
+    lock = ctypes.create_string_buffer(256)
+    take = ctypes.CDLL(None).pthread_mutex_lock
+    take(lock)
+    print("reading", flush=True)
+    take(lock)
+
+cli.COMMANDS["doctor"] = locks_itself
+sys.exit(cli.main(["doctor"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a lock of glibc that is zeros while free")
+def test_a_library_that_never_returns_does_not_prevent_the_exit():
+    process = subprocess.Popen([sys.executable, "-c", LOCKED], stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout.readline() == "reading\n"
+        process.terminate()
+        assert process.wait(LONG) == 143
+
+
 def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path, sample_pdf):
     """As ``nohup`` does with SIGHUP."""
     code = (

@@ -12,10 +12,13 @@ import asyncio
 import time
 from collections.abc import Callable
 
-__all__ = ["LONG", "least", "soon", "until", "until_async"]
+__all__ = ["LONG", "least", "slowness", "soon", "until", "until_async"]
 
 LONG = 120.0
 """Seconds after which something does not happen any more."""
+
+WORK = 0.03
+"""Seconds of work by which :func:`slowness` is measured: several turns at a processor."""
 
 
 def soon(holds: Callable[[], object], seconds: float = LONG) -> bool:
@@ -42,8 +45,22 @@ async def until_async(holds: Callable[[], object], seconds: float = LONG) -> Non
 
 
 def least(measure: Callable[[], float], limit: float, tries: int = 10) -> float:
-    """The least of some times that a thing takes, which ends with the first below the limit."""
+    """The least of some times that a thing takes, which ends with the first below the limit.
+
+    In seconds of a machine that does nothing else: each time is divided by how many times slower
+    this thread is than that.
+    """
     times: list[float] = []
     while len(times) < tries and (not times or times[-1] >= limit):
-        times.append(measure())
+        slow = slowness()
+        seconds = measure()
+        times.append(seconds / max(slow, slowness()))
     return min(times)
+
+
+def slowness() -> float:
+    """How long this thread takes at the moment for a second's work, in seconds; at least 1."""
+    began, ends = time.perf_counter(), time.thread_time() + WORK
+    while time.thread_time() < ends:
+        pass
+    return max(1.0, (time.perf_counter() - began) / WORK)

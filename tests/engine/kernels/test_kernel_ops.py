@@ -36,10 +36,9 @@ def config(**changes) -> DecoderConfig:
 
 
 @pytest.fixture
-def numbers():
-    """Fresh random numbers in every test."""
-    generator = torch.Generator(DEVICE)
-    generator.seed()
+def numbers(own_seed):
+    """Random numbers, others in every test."""
+    generator = torch.Generator(DEVICE).manual_seed(own_seed)
 
     def draw(*shape, dtype=torch.float32):
         return torch.randn(shape, generator=generator, device=DEVICE).to(dtype)

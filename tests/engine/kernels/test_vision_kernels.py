@@ -33,10 +33,9 @@ TOLERANCE = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1e-2}
 
 
 @pytest.fixture
-def numbers():
-    """Fresh random numbers in every test."""
-    generator = torch.Generator(DEVICE)
-    generator.seed()
+def numbers(own_seed):
+    """Random numbers, others in every test."""
+    generator = torch.Generator(DEVICE).manual_seed(own_seed)
 
     def draw(*shape, dtype=torch.float32):
         return torch.randn(shape, generator=generator, device=DEVICE).to(dtype)

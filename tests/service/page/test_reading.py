@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from given_files import WAYS, give
@@ -82,6 +83,26 @@ def test_a_table_keeps_its_spans_and_copies_without_formulas(
     rows = page.evaluate("navigator.clipboard.readText()").splitlines()
     assert rows[0] == "Light,Visits,Visits"
     assert rows[-1] == "Vannet Rock,'=1+1,-12"
+
+
+def test_what_is_offered_at_a_block_stays_when_the_tables_come(
+    open_page: Open, url: str, read_report: str
+) -> None:
+    held: list[Any] = []
+    page = open_page(url).page
+    page.route("**/pages/2/tables", lambda route: held.append(route))
+    page.evaluate(f"location.hash = '#/job/{read_report}/page/2'")
+    block = page.locator('[data-page="2"] .block').first
+    table = page.locator('[data-page="2"] .block[data-kind="table"]')
+    block.hover()
+    copy = block.get_by_role("button", name="Copy")
+    expect(copy.first).to_be_visible()
+    assert held
+    copied = copy.first.element_handle()
+    expect(table.locator("td[rowspan='2']")).to_have_count(0)
+    held[0].continue_()
+    expect(table.locator("td[rowspan='2']")).to_have_text("Light")
+    assert copied.is_visible()
 
 
 def test_a_link_leads_to_exactly_this_block(open_page: Open, url: str, read_report: str) -> None:

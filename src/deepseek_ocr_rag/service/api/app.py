@@ -35,11 +35,9 @@ from .operations.paced_requests import PacedRequests
 from .operations.request_log import RequestLog
 from .problems import add_problem_handlers
 from .questions import model_routes, question_routes
+from .upload_turns import UploadTurns
 
 __all__ = ["create_app"]
-
-UPLOADS_AT_ONCE: Final = 64
-"""How many files are received at once; each holds a thread."""
 
 PICTURES_AT_ONCE: Final = 2
 """How many pictures of pages are drawn at once."""
@@ -84,7 +82,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sender = settings.callbacks and CallbackSender(queue, settings.callbacks)
         app.state.watch = JobWatch(queue)
-        app.state.upload_slots = anyio.CapacityLimiter(UPLOADS_AT_ONCE)
+        app.state.upload_turns = UploadTurns()
         app.state.answer_slots = anyio.CapacityLimiter(settings.answers_at_once)
         app.state.picture_slots = anyio.CapacityLimiter(PICTURES_AT_ONCE)
         try:

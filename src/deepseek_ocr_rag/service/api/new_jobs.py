@@ -25,6 +25,7 @@ from .form_parts import FormPart, form_parts
 from .job_replies import JobReply, job_path, job_reply, retry_after
 from .openapi import problems
 from .upload_routes import store_content
+from .upload_turns import in_turn
 
 __all__ = ["ROUTER", "body_digest"]
 
@@ -119,7 +120,8 @@ async def send_job(
         )
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == FORM:
-        new, upload = await _from_form(request)
+        async with in_turn(request) as sent:
+            new, upload = await _from_form(sent)
         upload_id, sha256 = upload.id, upload.sha256 or ""
     else:
         if kind != "application/json":

@@ -14,11 +14,11 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from starlette.requests import Request
 
-from ...errors import BusyError
 from ..jobs import Upload
 from .asker import Owner, Queue, change, owner_of, queue_of
 from .job_replies import UploadReply, upload_reply
 from .openapi import binary_body, problems
+from .upload_turns import in_turn
 
 __all__ = ["ROUTER", "store_content"]
 
@@ -26,9 +26,6 @@ ROUTER: Final = APIRouter(tags=["uploads"])
 
 PIECE_BYTES: Final = 256 * 1024
 """Bytes that are handed to a thread at once; each handover makes it and the event loop wait."""
-
-SLOT_SECONDS: Final = 10.0
-"""Longest time a file waits for a free slot."""
 
 
 @dataclass(frozen=True)
@@ -61,29 +58,22 @@ async def announce_upload(
 )
 async def send_content(upload_id: str, request: Request, owner: Owner, queue: Queue) -> UploadReply:
     """Send the content of a file; it is written to the disk as it comes."""
-    return upload_reply(await store_content(request, upload_id, request.stream()))
+    async with in_turn(request) as sent:
+        return upload_reply(await store_content(sent, upload_id, sent.stream()))
 
 
 async def store_content(request: Request, upload_id: str, chunks: AsyncIterator[bytes]) -> Upload:
     """Write the content of an upload in a thread, piece by piece, as it comes.
 
-    Raises:
-        BusyError: If too many files are being sent at once.
+    Args:
+        request: One that was given its turn (:func:`.upload_turns.in_turn`).
+        upload_id: Of the upload.
+        chunks: The content.
     """
-    slots: anyio.CapacityLimiter = request.app.state.upload_slots
-    with anyio.move_on_after(SLOT_SECONDS) as waiting:
-        await slots.acquire_on_behalf_of(request)
-    if waiting.cancelled_caught:
-        raise BusyError("too many files are being sent at once", remedy="Try again in a moment.")
-    try:
-        return await anyio.to_thread.run_sync(
-            partial(
-                queue_of(request).write_upload, owner_of(request), upload_id, _in_thread(chunks)
-            ),
-            limiter=anyio.CapacityLimiter(1),
-        )
-    finally:
-        slots.release_on_behalf_of(request)
+    return await anyio.to_thread.run_sync(
+        partial(queue_of(request).write_upload, owner_of(request), upload_id, _in_thread(chunks)),
+        limiter=anyio.CapacityLimiter(1),
+    )
 
 
 def _in_thread(chunks: AsyncIterator[bytes]) -> Iterator[bytes]:

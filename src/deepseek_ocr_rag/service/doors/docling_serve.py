@@ -20,6 +20,7 @@ from ..api.asker import in_worker, look, owner_of, queue_of, settings_of
 from ..api.form_parts import form_parts
 from ..api.openapi import problems
 from ..api.problems import problem
+from ..api.upload_turns import in_turn
 from ..jobs import Job, JobOptions, JobState, Upload
 from .conversions import conversion, document_of_job, wait_for_end
 from .docling_options import DoclingOptions
@@ -151,15 +152,17 @@ async def _from_form(request: Request, version: str | None) -> tuple[Upload, Doc
     fields: dict[str, list[str]] = defaultdict(list)
     upload: Upload | None = None
     try:
-        async for part in form_parts(request):
-            if part.filename is None and part.name != "files":
-                fields[part.name].append(await part.text())
-                continue
-            if upload is not None or part.name != "files":
-                raise ConfigurationError(
-                    "the form has more than one file", remedy="Send one file, in the field files."
-                )
-            upload = await store_part(request, part)
+        async with in_turn(request) as sent:
+            async for part in form_parts(sent):
+                if part.filename is None and part.name != "files":
+                    fields[part.name].append(await part.text())
+                    continue
+                if upload is not None or part.name != "files":
+                    raise ConfigurationError(
+                        "the form has more than one file",
+                        remedy="Send one file, in the field files.",
+                    )
+                upload = await store_part(sent, part)
         if upload is None:
             raise ConfigurationError("the form has no file", remedy="Send it in the field files.")
         return upload, await in_worker(_checked, fields, version)

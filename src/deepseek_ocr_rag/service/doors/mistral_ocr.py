@@ -23,6 +23,7 @@ from ..api.asker import Owner, Queue, in_worker, look, owner_of, queue_of
 from ..api.form_parts import form_parts
 from ..api.openapi import problems
 from ..api.problems import problem, status_of
+from ..api.upload_turns import in_turn
 from ..jobs import JobOptions, JobState, Upload
 from .conversions import conversion, document_of_job, error_of_job
 from .mistral_replies import ocr_reply
@@ -138,16 +139,18 @@ async def send_file(request: Request) -> FileReply:
     upload: Upload | None = None
     purpose = "ocr"
     try:
-        async for part in form_parts(request):
-            if part.filename is None and part.name != "file":
-                value = await part.text()
-                purpose = value if part.name == "purpose" else purpose
-                continue
-            if upload is not None or part.name != "file":
-                raise ConfigurationError(
-                    "the form has more than one file", remedy="Send one file, in the field file."
-                )
-            upload = await store_part(request, part)
+        async with in_turn(request) as sent:
+            async for part in form_parts(sent):
+                if part.filename is None and part.name != "file":
+                    value = await part.text()
+                    purpose = value if part.name == "purpose" else purpose
+                    continue
+                if upload is not None or part.name != "file":
+                    raise ConfigurationError(
+                        "the form has more than one file",
+                        remedy="Send one file, in the field file.",
+                    )
+                upload = await store_part(sent, part)
         if upload is None:
             raise ConfigurationError("the form has no file", remedy="Send it in the field file.")
         if purpose != "ocr":

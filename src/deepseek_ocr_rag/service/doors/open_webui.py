@@ -17,6 +17,7 @@ from ...document.types import OcrDocument, Page
 from ..api.asker import Owner, Queue, in_worker
 from ..api.openapi import binary_body, problems
 from ..api.upload_routes import store_content
+from ..api.upload_turns import in_turn
 from ..jobs import Job, JobOptions, JobState
 from .conversions import conversion, document_of_job, error_of_job
 from .document_names import name_of_open_webui
@@ -55,7 +56,8 @@ async def process_document(
     name = name_of_open_webui(x_filename)
     kind = (content_type or "application/octet-stream")[:127]
     new = await in_worker(queue.new_upload, owner, name, kind)
-    upload = await store_content(request, new.id, request.stream())
+    async with in_turn(request) as sent:
+        upload = await store_content(sent, new.id, sent.stream())
     async with conversion(request, upload, JobOptions()) as job:
         if job.state not in (JobState.SUCCEEDED, JobState.PARTIAL):
             raise error_of_job(job)

@@ -46,12 +46,12 @@ export class PageRow {
       const json = await this.opened.page(this.page);
       if (this.isClosed) return;
       this.json = json;
-      this.showText([]);
+      this.showText();
       this.sheet?.showBlocks(json.blocks);
       if (json.blocks.some((/** @type {any} */ block) => block.html)) {
         const tables = await this.opened.tables(this.page);
         if (this.isClosed) return;
-        this.showText(tables);
+        this.showTables(tables);
       }
       if (this.sheet?.address) this.showFigures(this.sheet.address);
       this.onText(this);
@@ -60,14 +60,20 @@ export class PageRow {
     }
   }
 
-  /** @param {any[]} tables */
-  showText(tables) {
+  showText() {
     this.text.style.minHeight = "";
-    const byBlock = new Map(tables.map((table) => [table.block, table]));
-    const blocks = this.json.blocks.map((/** @type {any} */ block, /** @type {number} */ index) => blockElement(block, index, byBlock.get(index)));
+    const blocks = this.json.blocks.map(blockElement);
     if (blocks.length) fill(this.text, ...blocks);
     else if (this.json.markdown.trim()) fill(this.text, ...blockText({ kind: "text", text: this.json.markdown }));
     else fill(this.text, this.json.finish_reason === "stop" && make("p.faint", {}, t("page.empty")));
+  }
+
+  /** @param {any[]} tables which come after the text; the other blocks keep the pointer and the focus */
+  showTables(tables) {
+    for (const table of tables) {
+      const place = this.blockElement(table.block)?.querySelector(".block-text");
+      if (place) fill(place, ...blockText(this.json.blocks[table.block], table));
+    }
   }
 
   /** @param {string} address of the page's picture, out of which figures are cut */
@@ -102,14 +108,14 @@ export class PageRow {
   }
 }
 
-/** @param {any} block @param {number} index @param {any} table */
-function blockElement(block, index, table) {
+/** @param {any} block @param {number} index */
+function blockElement(block, index) {
   const sure = block.confidence;
   const doubtful = sure !== undefined && sure !== null && sure < LOW_CONFIDENCE;
   return make(
     `div.block${doubtful ? ".doubtful" : ""}`,
     { role: "group", tabIndex: index === 0 ? 0 : -1, "data-block": index, "data-kind": block.kind, "aria-label": t("block.name", { kind: kindName(block.kind), number: index + 1 }) },
-    make("div.block-text", {}, ...blockText(block, table)),
+    make("div.block-text", {}, ...blockText(block)),
     (doubtful || block.original !== undefined) && make("div.block-notes", {}, block.original !== undefined && make("span.badge.good", {}, t("block.corrected")), doubtful && make("span.badge.warn", {}, t("block.sure", { percent: percent(sure) }))),
   );
 }
