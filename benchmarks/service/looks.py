@@ -89,7 +89,8 @@ async def serve_until_sent(server: HttpServer, own: socket.socket, command: list
     serving = asyncio.ensure_future(server.serve(sockets=[own]))
     begun = time.thread_time()
     sending = await asyncio.create_subprocess_exec(*command)
-    assert await sending.wait() == 0
+    code = await sending.wait()
+    assert code == 0, code
     seconds = time.thread_time() - begun
     server.should_exit = True
     await serving
