@@ -12,7 +12,8 @@ comes out of environment variables, and is skipped without its own:
 * ``DSOCR_OFFICIAL_CODE``: a folder with the published ``*.py`` files; ``DSOCR_OFFICIAL_PYTHON``: an
   interpreter with the packages of the extra ``official``.
 * ``DSOCR_VLLM_URL``: a vLLM that serves the checkpoint with ``--max-model-len 420``, and without
-  the n-gram processor, which would take part in the loop.
+  the n-gram processor, which would take part in the loop. On the same card it needs
+  ``--gpu-memory-utilization 0.2``, or the others find no memory.
 
 The last test prints one table: engine by case, with the card and the versions.
 """
@@ -77,7 +78,10 @@ def picture() -> Image:
 
 @pytest.fixture(scope="module")
 def local(scripted: Path) -> Iterator[Backend]:
-    backend = LocalBackend(scripted, device="cuda", attempts=1, no_repeat=NoRepeat(0))
+    # The other engines are on the same card.
+    backend = LocalBackend(
+        scripted, device="cuda", attempts=1, no_repeat=NoRepeat(0), gpu_memory_limit=40
+    )
     yield backend
     backend.close()
 

@@ -86,9 +86,10 @@ class _TokenSums:
         return _confidence(self._sums[last] - self._sums[first], last - first)
 
 
-def _bounded(logprobs: Iterable[TokenLogprob]) -> Iterable[float]:
-    # The bound comes first: so max() turns NaN into it.
-    return (max(LEAST_LOGPROB, token.logprob) for token in logprobs)
+def _bounded(logprobs: Iterable[TokenLogprob]) -> list[float]:
+    found = [token.logprob for token in logprobs]
+    # NaN is not greater either.
+    return [each if each > LEAST_LOGPROB else LEAST_LOGPROB for each in found]
 
 
 def _confidence(total: float, tokens: int) -> float | None:
