@@ -119,6 +119,7 @@ async def test_a_client_that_leaves_stops_the_reading_even_of_a_call_that_goes_o
     async with Client(server_over(folder, backend, patience=0.1), mode="legacy") as client:
         result = await client.call_tool("ask_document", ASK)
         assert result.structured_content["status"] == "reading"
+        await until_async(lambda: backend.begun == [1])
     await until_async(backend.cancelled.is_set)
 
 
