@@ -65,7 +65,7 @@ class Bm25:
         """The best score of a text as a share of the highest that any text could reach, 0..1.
 
         The highest is the sum of the rarities of all terms, those that no text has included: BM25
-        comes near it where a text repeats each of them. So scores of different questions compare.
+        comes near it where a text repeats each of them. So the scores of different questions can be compared.
         """
         import numpy as np
 
