@@ -78,7 +78,8 @@ class _SignalWatch:
         self._heard, self._told = socket.socketpair()
         self._told.setblocking(False)
         self._before = signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
-        threading.Thread(target=self._watch, name="dsocr-signals", daemon=True).start()
+        with suppress(RuntimeError):  # no thread can be started
+            threading.Thread(target=self._watch, name="dsocr-signals", daemon=True).start()
 
     def end(self, number: int, frame: FrameType | None) -> None:
         """Raise the first signal."""
