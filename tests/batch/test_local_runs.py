@@ -106,6 +106,17 @@ def test_a_second_call_reads_nothing_again(papers, out, server):
     assert report.account.complete
 
 
+def test_what_a_killed_process_had_begun_to_write_is_removed(papers, out, server):
+    before = shard_bytes(out)
+    for folder in ("pages", "errors", "documents", "done"):
+        (out / folder / ".part-00000000.parquet.4711-0a1b2c3d").touch()
+    (out / "pages" / ".DS_Store").touch()
+    assert run_batch(str(papers), str(out), settings(server)).account.complete
+    (out / "pages" / ".DS_Store").unlink()
+    assert shard_bytes(out) == before
+    assert not list((out / "done").glob(".*"))
+
+
 def test_a_part_that_is_marked_after_a_first_look_is_not_read_again(
     papers, out, server, monkeypatch
 ):

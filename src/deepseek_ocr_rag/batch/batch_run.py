@@ -138,6 +138,7 @@ class _Run:
             self._ended.set()
             planned.close()
             planner.close()
+        self._shards.remove_drafts()
         account = count_pages(self._folder, self._parts, self._documents)
         report = report_of(
             self._folder,

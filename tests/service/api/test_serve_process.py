@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_the_lines_of_the_guide_work(tmp_path: Path) -> None:
         for block in blocks(GUIDE)
         if block.language == "sh" and "a test runs it" in block.note
     ]
-    assert len(lines) == 3
+    assert len(lines) == 4
     shutil.copy(SAMPLE, tmp_path / "report.pdf")
     with served(tmp_path) as server:
         script = "\n".join(lines).replace("http://127.0.0.1:8765", server.url)
@@ -56,6 +57,7 @@ def test_the_lines_of_the_guide_work(tmp_path: Path) -> None:
     assert "Anna Berg keeps the lamp." in (tmp_path / "report.md").read_text("utf-8")
     assert len(json.loads((tmp_path / "report.json").read_text("utf-8"))["pages"]) == len(PAGES)
     assert (tmp_path / "page-1.png").read_bytes().startswith(b"\x89PNG")
+    assert zipfile.is_zipfile(tmp_path / "corrections.zip")
 
 
 def test_sigterm_ends_it_well_and_nothing_is_lost(tmp_path: Path) -> None:

@@ -157,6 +157,12 @@ class ShardWriter:
             self._staged.clear(part.number)
         return account
 
+    def remove_drafts(self) -> None:
+        """Remove what killed processes had begun to write, at the end, when nothing writes."""
+        for folder in (*KINDS, MARKS):
+            with suppress(OutputError):
+                self._folder.remove_drafts(folder)
+
     def _rows(self, planned: PlannedPart) -> Iterator[PageRow]:
         """All rows of a part in order; sections run on from unit to unit."""
         units: dict[int, list[PageUnit]] = {}

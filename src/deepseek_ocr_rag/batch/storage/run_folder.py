@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Final
 
 from ...errors import OutputError
 from .locations import StoragePath, located
 
 __all__ = ["RunFolder"]
+
+_DRAFT: Final = re.compile(r"\..+\.\d+-[0-9a-f]{8}")
+"""The name of a file that is being written; other hidden files belong to others."""
 
 
 class RunFolder:
@@ -141,7 +145,8 @@ class RunFolder:
         if self.root.local:
             with self._told():
                 for path in self._local(folder).glob(".*"):
-                    path.unlink(missing_ok=True)
+                    if _DRAFT.fullmatch(path.name):
+                        path.unlink(missing_ok=True)
 
     def remove_folder(self, folder: str) -> None:
         """Remove an empty folder of it."""
