@@ -114,7 +114,10 @@ class PageServer:
 
 def picture_mark(png: bytes) -> int:
     """Return a number that no other picture has, for pages without a colour of their own."""
-    return int.from_bytes(hashlib.sha256(png).digest()[:6], "big")
+    # Of the pixels: one picture may be packed in several ways.
+    with Image.open(io.BytesIO(png)) as image:
+        pixels = image.convert("RGB").tobytes()
+    return int.from_bytes(hashlib.sha256(pixels).digest()[:6], "big")
 
 
 def _colour_mark(png: bytes) -> int:
