@@ -149,8 +149,10 @@ def _look_ups(table: _Table, rng: random.Random) -> Iterator[Asked]:
         own = table.cells[r][c].text
         sentence = f"{label} was {{}} in {head}." if is_year else f"{head} for {label} is {{}}."
         for kind, form in (("look-up, figure alone", "{}"), ("look-up, sentence", sentence)):
-            false = [(n, form.format(t)) for n, t in others if digits_of(t) != digits_of(own)]
-            yield Asked(kind, question, form.format(own), tuple(false))
+            false = [
+                (n, form.replace("{}", t)) for n, t in others if digits_of(t) != digits_of(own)
+            ]
+            yield Asked(kind, question, form.replace("{}", own), tuple(false))
 
 
 def _asked(
@@ -173,13 +175,8 @@ def _changes(table: _Table) -> Iterator[Asked]:
         percent = HUNDRED * (a - b) / b
         return f"It {'rose' if percent > 0 else 'fell'} by {abs(percent):.1f}%."
 
-    for r, label in enumerate(table.labels):
-        for new, old in _years(table):
-            years = [_YEAR.findall(table.heads[c])[-1] for c in (old, new)]
-            question = f"By what percentage did {label} change from {years[0]} to {years[1]}?"
-            others = [(ROW, change(i, new, old)) for i in _next(r, table.size[0])]
-            others += [(COLUMN, change(r, *pair)) for pair in _years(table) if pair != (new, old)]
-            yield from _asked("change", question, change(r, new, old), others)
+    wording = "By what percentage did {} change from {} to {}?"
+    return _of_two_years(table, "change", wording, change)
 
 
 def _years(table: _Table) -> list[tuple[int, int]]:
@@ -245,13 +242,18 @@ def _sums(table: _Table) -> Iterator[Asked]:
         a, b = _pair(table, (r, new), (r, old))
         return None if a is None or b is None or a + b < 10 else f"The total is {a + b:,}."
 
+    return _of_two_years(table, "total", "What was the total of {} in {} and {}?", total)
+
+
+def _of_two_years(
+    table: _Table, kind: str, wording: str, answer: Callable[[int, int, int], str | None]
+) -> Iterator[Asked]:
     for r, label in enumerate(table.labels):
         for new, old in _years(table):
             years = [_YEAR.findall(table.heads[c])[-1] for c in (old, new)]
-            question = f"What was the total of {label} in {years[0]} and {years[1]}?"
-            others = [(ROW, total(i, new, old)) for i in _next(r, table.size[0])]
-            others += [(COLUMN, total(r, *pair)) for pair in _years(table) if pair != (new, old)]
-            yield from _asked("total", question, total(r, new, old), others)
+            others = [(ROW, answer(i, new, old)) for i in _next(r, table.size[0])]
+            others += [(COLUMN, answer(r, *pair)) for pair in _years(table) if pair != (new, old)]
+            yield from _asked(kind, wording.format(label, *years), answer(r, new, old), others)
 
 
 def _pair(table: _Table, *places: tuple[int, int]) -> tuple[Decimal, Decimal] | tuple[None, None]:
