@@ -146,7 +146,9 @@ def _readings(token: str) -> list[frozenset[Decimal]]:
     marks = _MARK.findall(token)
     if token[0] == ".":
         return [frozenset((Decimal(f"0{token}"),))] if len(marks) == 1 else _apart(groups[1:])
-    in_threes = len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:])
+    # Nobody groups the digits of a number below a thousand: "0.005" is not 5.
+    in_threes = len(groups[0]) <= 3 and groups[0][0] != "0"
+    in_threes = in_threes and all(len(group) == 3 for group in groups[1:])
     joined = Decimal("".join(groups))
     if not marks:
         return [frozenset((joined,))]
