@@ -129,3 +129,52 @@ def test_two_lines_of_a_running_foot_are_not_a_table() -> None:
 def test_an_index_stays_lines() -> None:
     rows = [("Display", "132, 195"), ("Select", "117, 164, 276"), ("Work with", "230, 240")]
     assert all(b.table is None for b in blocks(page(rows, columns=(540,))))
+
+
+RATINGS = [
+    ("Operating temperature of the lamp", "0", "", "40", "C", "in its housing"),
+    ("Power supply", "4.0", "5.0", "5.25", "V", ""),
+    ("Supply noise (sinusoidal)", "", "", "100", "mV p-p", "10 kHz to 50 MHz"),
+    ("Serial port clock", "", "", "1", "MHz", "half duty cycle"),
+]
+
+
+def test_rows_between_rules_through_all_columns_are_not_cut_into_columns() -> None:
+    words, rules = [], []
+    head = ("Parameter", "Min", "Typ", "Max", "Units", "Notes")
+    for i, texts in enumerate((head, *RATINGS)):
+        y = 100 + 18 * i
+        for x, text in zip((60, 260, 300, 340, 400, 470), texts, strict=True):
+            words += placed(x, y, text) if text else []
+        rules.append(rule(y + 15, 55, 580))
+    # Programs may draw a table column by column.
+    words.sort(key=lambda word: word.box.x0 > 330 / WIDTH)
+    found = rows_of(words, tuple(rules))
+    assert found[0] == list(head)
+    assert found[-1] == ["Serial port clock", "", "", "1", "MHz", "half duty cycle"]
+
+
+def test_texts_that_stand_on_rules_beside_each_other_are_the_head_of_the_figures_below() -> None:
+    heads = (
+        (("Number of", "shares", "purchased"), 300, 240),
+        (("Average", "price paid", "per share"), 420, 360),
+        (("Value that may", "yet be spent under", "the programme"), 560, 450),
+    )
+    words, rules = placed(60, 112, "Periods"), [rule(125, 55, 200)]
+    for lines, right, left in heads:
+        rules.append(rule(125, left, right))
+        for i, line in enumerate(lines):
+            words += placed(right, 88 + 12 * i, line, right=True)
+    rows = [
+        ("April to May:",),
+        ("  Open market", "38,121", "165.46", ""),
+        ("May to June:",),
+        ("  Open market", "21,876", "174.91", ""),
+        ("Total", "59,997", "", "94,569"),
+    ]
+    words += page(rows, y=130, columns=(300, 420, 560))
+    found = rows_of(words, tuple(rules))
+    head = [" ".join(column).split() for column in zip(*found, strict=True)]
+    assert head[1][:5] == ["Number", "of", "shares", "purchased", "38,121"]
+    assert "".join(head[3]).startswith("Valuethatmayyetbespentundertheprogramme")
+    assert [row[0] for row in found[-5:]] == [row[0].strip() for row in rows]

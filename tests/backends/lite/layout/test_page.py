@@ -112,6 +112,18 @@ def test_full_width_text_between_columns_divides_them() -> None:
     assert found == ["left", "then", "them", "left", "then"]
 
 
+def test_a_rule_across_the_page_divides_the_columns_above_it_from_those_below() -> None:
+    above, below = (LEFT, 50), (RIGHT, 320)
+    words_ = [
+        word
+        for top in (100, 166)
+        for lines, x in (above, below)
+        for word in paragraph(lines, x, top)
+    ]
+    blocks = lay_out(layer(words_, rules=(level_rule(162, 50, 560),)))
+    assert texts(blocks) == [" ".join(lines) for lines in (LEFT, RIGHT, LEFT, RIGHT)]
+
+
 def test_a_paragraph_that_continues_in_the_next_column_has_two_boxes() -> None:
     left = [*LEFT[:-1], "and will go on doing as long as there are"]
     right = ["newspapers at all. " + RIGHT[0][:20], *RIGHT[1:]]

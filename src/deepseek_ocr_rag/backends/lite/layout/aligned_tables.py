@@ -97,7 +97,10 @@ def _with_tables(lines: Sequence[Line], rules: Sequence[RulePiece], usual: float
             is_ruled = _has_rule(rows[at:end], rules, usual)
             gaps = _gaps_of_table(rows[at:end], usual, is_ruled=is_ruled)
         if gaps:
-            start = _head_start(rows, free, at, gaps, rules, usual)
+            start = _head_start(rows, free, (at, end), gaps, rules, usual)
+            if at > free and start == at and _introduces(rows[at - 1], rows[at], gaps, usual):
+                above = _head_start(rows, free, (at - 1, end), gaps, rules, usual)
+                start, at = (above, at - 1) if above < at - 1 else (start, at)
             result.extend(row.line for row in rows[free:start])
             table = Table(
                 (*head_cells(rows[start:at], gaps, rules, usual), *_body(rows[at:end], gaps, usual))
@@ -142,7 +145,11 @@ def _run_end(rows: Sequence[TableLine], start: int, usual: float) -> int:
 
 
 def _is_set_off(rows: Sequence[TableLine], start: int, at: int) -> bool:
-    """Return whether a line is further from the row above than earlier rows are from each other."""
+    """Return whether a line is further from the row above than earlier rows are from each other.
+
+    The lines of the head, which are closer, do not count.
+    """
+    start = next((i for i in range(start, at) if rows[i].figures), start)
     steps = [b.line.y_centre - a.line.y_centre for a, b in pairwise(rows[start : at + 1])]
     return len(steps) > 2 and steps[-1] > 1.6 * median(steps[:-1])
 
@@ -200,14 +207,16 @@ def _gaps_of_table(
 def _head_start(
     rows: Sequence[TableLine],
     free: int,
-    body: int,
+    table: tuple[int, int],
     gaps: Sequence[float],
     rules: Sequence[RulePiece],
     usual: float,
 ) -> int:
-    """Find the first line of the head of a table whose rows begin at ``body``."""
-    left = min(row.line.x0 for row in rows[body : body + 3])
-    right = max(row.line.x1 for row in rows[body : body + 3])
+    """Find the first line of the head of a table, whose rows are between two indices."""
+    body, end = table
+    figures = [row for row in rows[body:end] if row.is_body]
+    left = min(row.line.x0 for row in figures)
+    right = max(row.line.x1 for row in figures)
     wide = [r.at for r in rules if min(r.end, right) - max(r.start, left) > 0.6 * (right - left)]
     start = body
     ruled = None
@@ -239,6 +248,16 @@ def _head_start(
             break
         start -= 1
     return start
+
+
+def _introduces(row: TableLine, below: TableLine, gaps: Sequence[float], usual: float) -> bool:
+    """Return whether a line is a label without figures that introduces the rows below it."""
+    return (
+        len(row.runs) == 1
+        and row.line.x1 <= gaps[0]
+        and row.line.text.rstrip().endswith(":")
+        and not _apart(row.line, below.line, usual)
+    )
 
 
 def _has_rule(rows: Sequence[TableLine], rules: Sequence[RulePiece], usual: float) -> bool:

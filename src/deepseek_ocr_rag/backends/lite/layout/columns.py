@@ -7,7 +7,8 @@ is one column. So a heading over two columns is read first, a table between two
 pairs of columns divides them, and a sidebar stays in one piece.
 
 White gaps also run through tables, lists and forms, which are read row by row:
-:func:`.gutters.are_columns` tells them from columns of text.
+:func:`.gutters.are_columns` tells them from columns of text. Columns of text do not go on below a
+rule that crosses them, and what stands on rules on both sides of a gap is the head of a table.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from .gutters import are_columns
 from .joining import is_rtl
 from .lines import Line, build_lines
 from .pieces import LayoutPiece, extent, typical_height
+from .rules import LevelRules, RulePiece
+from .strips import Gap, Strip, cut_strips, divides, has_head, merged
 
 __all__ = ["Region", "reading_order"]
-
-Gap = tuple[float, float]
 
 MAX_DEPTH = 12
 """Most levels of columns within columns; far more than any page has."""
@@ -55,30 +56,23 @@ class Region:
     x1: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Strip:
-    """Pieces between two white stripes across the whole width."""
-
-    pieces: tuple[LayoutPiece, ...]
-    y0: float
-    y1: float
-    # The horizontal intervals that the pieces cover, including the spaces between words:
-    # a space in a heading must not look like part of a gutter below it.
-    runs: tuple[Gap, ...]
-
-
-def reading_order(pieces: Sequence[LayoutPiece], page_height: float) -> list[Region]:
+def reading_order(
+    pieces: Sequence[LayoutPiece], page_height: float, rules: Sequence[RulePiece] = ()
+) -> list[Region]:
     """Cut an upright page into columns, in reading order; every piece is in exactly one of them."""
     if not pieces:
         return []
+    level = LevelRules(rules, typical_height(pieces))
     rtl = is_rtl("".join(p.text for p in pieces))
     budget = _CutBudget(min(MAX_EFFORT, EFFORT * (len(pieces) + 50)))
-    head, body, foot = _furniture(_strips(pieces), typical_height(pieces), page_height)
+    head, body, foot = _furniture(cut_strips(pieces), typical_height(pieces), page_height)
     regions: list[Region] = []
     for part in (head, body, foot):
         if part:
             held = [p for strip in part for p in strip.pieces]
-            regions.extend(_cut(held, rtl, MAX_DEPTH, budget) if part is body else [_region(held)])
+            regions.extend(
+                _cut(held, rtl, MAX_DEPTH, budget, level) if part is body else [_region(held)]
+            )
     return regions
 
 
@@ -100,8 +94,8 @@ def _region(pieces: Sequence[LayoutPiece]) -> Region:
 
 
 def _furniture(
-    strips: Sequence[_Strip], usual: float, page_height: float
-) -> tuple[Sequence[_Strip], Sequence[_Strip], Sequence[_Strip]]:
+    strips: Sequence[Strip], usual: float, page_height: float
+) -> tuple[Sequence[Strip], Sequence[Strip], Sequence[Strip]]:
     """Split strips into running head, body and running foot.
 
     Heads and feet are single lines at the edges of the page, set off by white space.
@@ -111,7 +105,7 @@ def _furniture(
     # On a page with wide line spacing, a line at the edge must be set off by more than that.
     least = max(0.9 * usual, 1.2 * median(gaps)) if len(gaps) > 4 else 0.9 * usual
 
-    def is_edge(strip: _Strip, neighbour: _Strip) -> bool:
+    def is_edge(strip: Strip, neighbour: Strip) -> bool:
         gap = max(strip.y0, neighbour.y0) - min(strip.y1, neighbour.y1)
         return strip.y1 - strip.y0 < 2.5 * usual and gap > least
 
@@ -126,53 +120,17 @@ def _furniture(
     return strips[:first], strips[first:last], strips[last:]
 
 
-def _strips(pieces: Sequence[LayoutPiece]) -> list[_Strip]:
-    """Cut at every white stripe across the whole width.
-
-    A fifth of each word's height is ignored at both edges: if a font's boxes are larger than its
-    letters, the boxes of neighbouring lines touch.
-    """
-    strips: list[_Strip] = []
-    held: list[LayoutPiece] = []
-    bottom = float("-inf")
-    for piece in sorted(pieces, key=lambda p: _core(p)[0]):
-        y0, y1 = _core(piece)
-        if held and y0 > bottom:
-            strips.append(_strip(held))
-            held = []
-        held.append(piece)
-        bottom = max(bottom, y1)
-    if held:
-        strips.append(_strip(held))
-    return strips
-
-
-def _core(piece: LayoutPiece) -> tuple[float, float]:
-    trim = 0.2 * piece.height if piece.word is not None else 0.0
-    return piece.y0 + trim, piece.y1 - trim
-
-
-def _strip(pieces: Sequence[LayoutPiece]) -> _Strip:
-    _, y0, _, y1 = extent(pieces)
-    runs: list[Gap] = []
-    for line in build_lines(pieces):
-        held = sorted(line.pieces, key=lambda p: p.x0)
-        for left, right in pairwise(held):
-            if right.x0 - left.x1 < 0.5 * max(left.height, right.height):
-                runs.append((left.x0, max(left.x1, right.x1)))
-        runs.extend((p.x0, p.x1) for p in held)
-    return _Strip(tuple(pieces), y0, y1, tuple(_merged(runs)))
-
-
-def _cut(pieces: Sequence[LayoutPiece], rtl: bool, depth: int, budget: _CutBudget) -> list[Region]:
-    strips = _strips(pieces)
+def _cut(
+    pieces: Sequence[LayoutPiece], rtl: bool, depth: int, budget: _CutBudget, level: LevelRules
+) -> list[Region]:
+    strips = cut_strips(pieces)
     x0, _, x1, _ = extent(pieces)
     usual = typical_height(pieces)
     regions: list[Region] = []
     single: list[LayoutPiece] = []
     number = 0
     while number < len(strips):
-        found = _stack(strips, number, (x0, x1), usual, budget) if depth else None
+        found = _stack(strips, number, (x0, x1), usual, budget, level) if depth else None
         if found is None:
             single.extend(strips[number].pieces)
             number += 1
@@ -182,7 +140,7 @@ def _cut(pieces: Sequence[LayoutPiece], rtl: bool, depth: int, budget: _CutBudge
             single = []
         end, sides = found
         for side in reversed(sides) if rtl else sides:
-            regions.extend(_cut(side, rtl, depth - 1, budget))
+            regions.extend(_cut(side, rtl, depth - 1, budget, level))
         number = end
     if single:
         regions.append(_region(single))
@@ -190,7 +148,12 @@ def _cut(pieces: Sequence[LayoutPiece], rtl: bool, depth: int, budget: _CutBudge
 
 
 def _stack(
-    strips: Sequence[_Strip], start: int, column: Gap, usual: float, budget: _CutBudget
+    strips: Sequence[Strip],
+    start: int,
+    column: Gap,
+    usual: float,
+    budget: _CutBudget,
+    level: LevelRules,
 ) -> tuple[int, tuple[list[LayoutPiece], list[LayoutPiece]]] | None:
     """Find the longest run of strips from ``start`` that a gutter divides into columns.
 
@@ -200,9 +163,9 @@ def _stack(
     covered: list[Gap] = []
     ends: list[tuple[int, list[Gap]]] = []
     for end in range(start, len(strips)):
-        if end > start and _is_break(strips[end - 1], strips[end], usual):
+        if end > start and divides(strips[end - 1], strips[end], column, level, usual):
             break
-        covered = _merged([*covered, *strips[end].runs])
+        covered = merged([*covered, *strips[end].runs])
         gaps = [(a[1], b[0]) for a, b in pairwise(covered)]
         if not any(right - left >= 0.6 * usual for left, right in gaps) and (
             covered[0][0] - column[0] < usual and column[1] - covered[-1][1] < usual
@@ -217,28 +180,9 @@ def _stack(
     for end, gaps in tries[:MAX_TRIES]:
         held = [p for strip in strips[start:end] for p in strip.pieces]
         sides = _divide(held, gaps, usual, budget)
-        if sides is not None:
+        if sides is not None and not has_head(strips, start, end, sides, level, usual):
             return end, sides
     return None
-
-
-def _is_break(above: _Strip, below: _Strip, usual: float) -> bool:
-    """Return whether columns end at a white stripe: it is wide, or a heading follows it."""
-    gap = below.y0 - above.y1
-    if gap > 2.5 * usual:
-        return True
-    first = min(below.pieces, key=lambda p: p.x0 + p.y0)
-    return gap > 0.6 * usual and first.word is not None and first.height > 1.3 * usual
-
-
-def _merged(intervals: Sequence[Gap]) -> list[Gap]:
-    merged: list[Gap] = []
-    for left, right in sorted(intervals):
-        if merged and left <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], right))
-        else:
-            merged.append((left, right))
-    return merged
 
 
 def _divide(

@@ -66,7 +66,7 @@ def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> t
             pieces, tables = find_tables(pieces, rules, usual)
             pieces += tables
             pieces += [frame.piece(b, block=Block("image", "", (b,))) for b in pictures]
-        regions = reading_order(pieces, frame.upright_height)
+        regions = reading_order(pieces, frame.upright_height, rules if main else ())
         if main:
             regions = with_aligned_tables(regions, rules, usual)
         blocks.extend(build_blocks(regions, page_style(regions, loose=measured)))

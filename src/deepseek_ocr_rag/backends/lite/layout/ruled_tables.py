@@ -16,7 +16,7 @@ from .aligned_tables import framed_table
 from .joining import join_lines
 from .lines import Line, build_lines
 from .pieces import LayoutPiece, extent, union_box, without
-from .rules import RulePiece, connected, distinct_positions, whole_rules
+from .rules import MAX_RULES, RulePiece, connected, distinct_positions, whole_rules
 from .table_lines import runs_of
 
 __all__ = ["find_tables"]
@@ -26,9 +26,6 @@ MAX_LINES = 120
 
 _RUN_GAP = 0.7
 """Least white space, in heights of a word, that divides words at the edge of a column."""
-
-MAX_RULES = 1500
-"""A page with more rules, counted after joining, is a drawing."""
 
 
 def find_tables(

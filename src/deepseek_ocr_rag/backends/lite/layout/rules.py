@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["RulePiece", "connected", "distinct_positions", "whole_rules"]
+__all__ = [
+    "MAX_RULES",
+    "LevelRules",
+    "RulePiece",
+    "connected",
+    "distinct_positions",
+    "whole_rules",
+]
+
+MAX_RULES = 1500
+"""A page with more rules, counted after joining, is a drawing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +27,30 @@ class RulePiece:
     at: float  # its y if horizontal, else its x
     start: float  # its smaller x (or y)
     end: float  # its larger x (or y)
+
+    @property
+    def middle(self) -> float:
+        """The x (or y) of its middle."""
+        return (self.start + self.end) / 2
+
+
+class LevelRules:
+    """The horizontal rules of a page, to be looked up by their height.
+
+    Args:
+        rules: All rules of the page; a drawing has none that count.
+        usual: Typical height of a word.
+    """
+
+    def __init__(self, rules: Sequence[RulePiece], usual: float) -> None:
+        whole = whole_rules([rule for rule in rules if rule.horizontal], 0.35 * usual)
+        self._rules = sorted(whole, key=lambda r: r.at) if len(whole) <= MAX_RULES else []
+        self._heights = [rule.at for rule in self._rules]
+
+    def between(self, top: float, bottom: float) -> Sequence[RulePiece]:
+        """Return the rules between two heights."""
+        first, last = bisect_left(self._heights, top), bisect_right(self._heights, bottom)
+        return self._rules[first:last]
 
 
 def whole_rules(rules: Sequence[RulePiece], tolerance: float) -> list[RulePiece]:
