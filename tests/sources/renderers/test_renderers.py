@@ -494,6 +494,12 @@ def _covered(canvas):
     canvas.rect(90, 290, 200, 30, fill=1, stroke=0)
 
 
+def _blacked_out_by_a_thick_line(canvas):
+    canvas.drawString(100, 300, "unseen")
+    canvas.setLineWidth(40)
+    canvas.line(90, 305, 250, 305)
+
+
 def _on_its_own_colour(canvas):
     canvas.setFillColorRGB(0.2, 0.3, 0.6)
     canvas.rect(90, 290, 200, 30, fill=1, stroke=0)
@@ -519,7 +525,10 @@ def _clipped_away(canvas):
 
 @pytest.mark.parametrize(
     "hide",
-    [_invisible, _white, _covered, _on_its_own_colour, _transparent, _tiny, _clipped_away],
+    [
+        *(_invisible, _white, _covered, _blacked_out_by_a_thick_line, _on_its_own_colour),
+        *(_transparent, _tiny, _clipped_away),
+    ],
 )
 def test_what_a_reader_of_the_page_cannot_see_is_kept_apart(renderer, hide):
     def draw(canvas):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...document.text_layer import Word
 from ...document.types import Box
 from .page_space import PageSpace
-from .pdfium_objects import Drawings, Handle, Painted, bind
+from .pdfium_objects import Drawings, Handle, Painted, bind, stroke_width
 from .sizes import PageChecks, page_failed
 from .words import COMPARED_SIDE, SEEN, box_slices, is_tiny
 
@@ -29,6 +29,9 @@ _LIGHT = 190
 
 _ALIKE = 90
 """Two colours may look alike to a reader if red, green and blue each differ by less than this."""
+
+_THICK = 3.0
+"""Points from which on a line may cover letters."""
 
 _COVER = 0.1
 """Least share of a text's box that an object must overlap to be able to hide a word of it."""
@@ -186,16 +189,20 @@ def _overpainted(
 
 
 def _filling(item: Painted) -> tuple[int, ...] | None:
-    """Return the colour that an object fills an area with; () for many colours, None for none."""
+    """Return the colour that an object covers an area with; () for many colours, None for none.
+
+    A thick line covers one too: some programs black out words with it.
+    """
     if item.kind != pdfium.FPDF_PAGEOBJ_PATH:
         return ()
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     _get_draw_mode(item.handle, ctypes.addressof(fill), ctypes.addressof(stroke))
-    if not fill.value:
+    if not fill.value and not (stroke.value and stroke_width(item.handle) >= _THICK):
         return None
+    get = _get_fill if fill.value else _get_stroke
     values = (ctypes.c_uint * 4)()
     start = ctypes.addressof(values)
-    if not _get_fill(item.handle, start, start + 4, start + 8, start + 12):
+    if not get(item.handle, start, start + 4, start + 8, start + 12):
         return ()
     return tuple(values[:3]) if values[3] > 0 else None
 

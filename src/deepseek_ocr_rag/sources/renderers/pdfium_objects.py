@@ -41,6 +41,7 @@ __all__ = [
     "hide_links",
     "largest_image",
     "read_drawings",
+    "stroke_width",
 ]
 
 _FORM_DEPTH = 12
@@ -253,16 +254,18 @@ def _read_path(
         return 0
     count: int = min(pdfium.FPDFPath_CountSegments(path), budget)
     matrix = multiply(_matrix_of(item), shown)
-    half = _line_width(path, matrix) / 2 if stroke.value else 0.0
+    half = stroke_width(item, shown) / 2 if stroke.value else 0.0
     for points in _straight_runs(item, count, matrix):
         lines = _segments(points, half) if stroke.value else _filled(points)
         rules.extend(rule for line in lines if (rule := space.rule(*line)) is not None)
     return count
 
 
-def _line_width(path: Handle, matrix: Matrix) -> float:
+def stroke_width(item: int, shown: Matrix = _UPRIGHT) -> float:
+    """Return the width of a path's lines in the units of a matrix, that of its container."""
     width = ctypes.c_float()
-    pdfium.FPDFPageObj_GetStrokeWidth(path, width)
+    pdfium.FPDFPageObj_GetStrokeWidth(ctypes.cast(item, pdfium.FPDF_PAGEOBJECT), width)
+    matrix = multiply(_matrix_of(item), shown)
     return width.value * math.sqrt(abs(matrix[0] * matrix[3] - matrix[1] * matrix[2]))
 
 
