@@ -151,3 +151,33 @@ def test_a_given_number_is_not_the_answer() -> None:
     question = "What is the resistance with 16 pins?"
     assert verify("43.8", question, table).supported
     assert not verify("16", question, table).supported
+
+
+SIDE_BY_SIDE = (
+    "| Age | People | Age | People |\n| --- | --- | --- | --- |\n"
+    "| 1 year | 3,269 | 41 years | 2,375 |\n| 2 years | 3,223 | 42 years | 2,325 |\n"
+    "| 3 years | 3,179 | 43 years | 2,237 |\n| 4 years | 3,141 |  |  |"
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "true", "false"),
+    [
+        ("How many people are 42 years old?", "2,325", ("2,375", "2,237", "3,223")),
+        ("How many people are 2 years old?", "3,223", ("3,269", "3,179", "2,325")),
+        ("How many people are 4 years old?", "3,141", ("3,179",)),
+    ],
+)
+def test_a_figure_of_tables_side_by_side_answers_to_the_label_left_of_it(
+    question: str, true: str, false: tuple[str, ...]
+) -> None:
+    verdict = verify(true, question, SIDE_BY_SIDE)
+    assert verdict.supported, verdict.problem
+    assert true in verdict.citations[0].quote
+    assert [text for text in false if verify(text, question, SIDE_BY_SIDE).supported] == []
+
+
+def test_rows_of_tables_side_by_side_are_cited_once() -> None:
+    claim = "There are 3,223 people of 2 years and 2,325 of 42 years."
+    (citation,) = verify(claim, "How many people are 2 and 42 years old?", SIDE_BY_SIDE).citations
+    assert citation.quote == "| 2 years | 3,223 | 42 years | 2,325 |"

@@ -52,7 +52,9 @@ def citations(passages: Sequence[Passage], units: Iterable[CitableUnit]) -> tupl
     citation per page.
     """
     found: list[Citation] = []
-    ordered = sorted(units, key=lambda unit: (unit.passage, unit.index))
+    # Tables side by side have several units in one row.
+    rows = {(unit.passage, unit.index): unit for unit in units}
+    ordered = [rows[key] for key in sorted(rows)]
     for _, run in groupby(
         enumerate(ordered), key=lambda item: (item[1].passage, item[1].index - item[0])
     ):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
@@ -15,7 +14,7 @@ from ...text.terms import content_terms, terms
 from ...text.word_lists import SCALE_WORDS
 from .alignment import clause, is_displaced, words_in
 from .citable_units import TableKey
-from .facts import Facts, Name
+from .facts import Facts, Name, years_in
 from .lexicon import UNIT_WORDS, direction
 from .row_labels import NamedRows, label_terms
 from .statements import (
@@ -28,9 +27,7 @@ from .statements import (
 )
 from .table_columns import cells_with_heads, is_under_other_head
 
-__all__ = ["ClaimComparison", "years_in"]
-
-_YEAR: Final = re.compile(r"(?<![0-9.,])(?:19|20)[0-9]{2}(?![0-9])")
+__all__ = ["ClaimComparison"]
 
 NEIGHBOURS: Final = 2
 """Units before and after the evidence in which the words of the question may stand."""
@@ -41,7 +38,7 @@ class ClaimComparison:
 
     ``units`` are all units of the sources, each with its source; other methods take indices into
     these. ``facts`` are the claim's numbers and dates, ``years`` the years that it or the question
-    names, and ``rows`` says which rows these name.
+    names. ``told_rows`` says which rows these name, and ``rows`` also which line items they mean.
     """
 
     def __init__(
@@ -66,10 +63,17 @@ class ClaimComparison:
         # The number of an answer such as "4" names no row: not "4 rooms".
         naming = question.text if self._is_bare else f"{question.text} ; {claim.text}"
         said = content_terms(naming)
-        # "K0" and "Q3" name a column as a word does.
+        # "K0" and "Q3" name a column as a word does, and so does "nine" of "nine months".
         self._codes = frozenset(t for t in said if _has_digit(t) and any(map(str.isalpha, t)))
-        known = frozenset(said).union(map(str, years), *self._equivalents.values())
-        self.rows = NamedRows(known, (question.text, claim.text))
+        counted = (question,) if self._is_bare else (question, claim)
+        worded = {number.text.casefold() for each in counted for number in each.facts.numbers}
+        self._codes |= frozenset(filter(str.isalpha, worded))
+        told = frozenset(said).union(
+            map(str, years), *(self._equivalents[word] for word in claim.words | question.words)
+        )
+        texts = question.text, claim.text
+        self.told_rows = NamedRows(told, texts)
+        self.rows = NamedRows(told.union(*self._equivalents.values()), texts)
         self._tables: dict[TableKey | None, list[FactualUnit]] = {}
         for _, unit in self.units:
             if unit.citable.is_row:
@@ -116,6 +120,9 @@ class ClaimComparison:
         for other in self.facts:
             if other is not fact:
                 self._add(amounts, self._stating[other] - elsewhere, 1.0)
+        for index, (_, unit) in enumerate(self.units):
+            if unit.continues:
+                amounts[index] = max(amounts[index - 1 : index + 1])
         return amounts
 
     def rows_of_others(self, fact: Number | Date) -> frozenset[int]:
@@ -279,7 +286,7 @@ class ClaimComparison:
             for _, other in self.units
         )
 
-    def is_beside_named_row(self, unit: FactualUnit) -> bool:
+    def is_beside_named_row(self, unit: FactualUnit, rows: NamedRows | None = None) -> bool:
         """Whether claim and question have the whole label of another row of a table, not this one's.
 
         A figure of "The first boat" does not belong to "The last boat". Of two labels of which one
@@ -289,7 +296,7 @@ class ClaimComparison:
         """
         return unit.citable.is_row and any(
             other.figures
-            and self.rows.is_named_instead(other.citable, unit.citable)
+            and (rows or self.rows).is_named_instead(other.citable, unit.citable)
             and not any(has_figure(other, fact) for fact in self.claim.facts.numbers)
             for other in self.table_of(unit)
         )
@@ -387,8 +394,3 @@ class ClaimComparison:
 
 def _has_digit(term: str) -> bool:
     return any(map(str.isdigit, term))
-
-
-def years_in(text: str) -> frozenset[int]:
-    """The years that a text names."""
-    return frozenset(map(int, _YEAR.findall(text)))

@@ -8,13 +8,13 @@ from typing import Final
 from ...text.dates import Date
 from ...text.numerals import Number, is_year
 from ...text.terms import content_terms, is_pair_of_characters, terms
-from .calculations.derivation import derivation, difference_of_claimed
-from .comparison import ClaimComparison, years_in
-from .facts import Name
+from .calculations.derivation import Derivation, derivation, difference_of_claimed
+from .comparison import ClaimComparison
+from .facts import Name, years_in
 from .lexicon import GERMAN_NOT_NAMES, UNIT_WORDS
 from .negation import negated_terms, plain_terms
 from .repeated_facts import enumerated_twice
-from .statements import CitedSource, FactualUnit, Statement, has_figure
+from .statements import CitedSource, FactualUnit, Statement, as_number, has_figure
 from .table_columns import units_in
 
 __all__ = ["Evidence"]
@@ -70,6 +70,14 @@ class Evidence:
             if found := difference_of_claimed(fact, comparison, stating):
                 derived[fact] = found
         stating |= {fact: found.units for fact, found in derived.items()}
+        # "It was 30.0 % (622 / 2,071)" is about the rows of both, whatever their labels.
+        shown = {
+            fact: units
+            for fact in absent
+            if isinstance(fact, Number) and (units := _showing(fact, derived.values()))
+        }
+        stating |= shown
+        absent = [fact for fact in absent if fact not in shown]
         naming = frozenset(word for found in derived.values() for word in found.naming)
         picked = self._pick(own, stating)
         operands = {index for found in derived.values() for index in found.units}
@@ -80,7 +88,7 @@ class Evidence:
         self.asked = self._present(question.words, near, naming)
         unstated = [fact.text for fact in absent if fact not in derived]
         self.stated = len(comparison.facts) - len(unstated)
-        self.derived = len(derived)
+        self.derived = sum(fact not in shown for fact in derived)
         self.stated_facts = tuple(f for f in comparison.facts if f not in absent)
         names = [
             name.text
@@ -142,7 +150,7 @@ class Evidence:
             and not comparison.is_in_other_column(unit, fact)
             and not comparison.is_below_other_head(unit, fact)
             and not comparison.is_of_other_row(unit)
-            and not comparison.is_beside_named_row(unit)
+            and not comparison.is_beside_named_row(unit, comparison.told_rows)
             and not self._is_in_other_unit(unit, fact)
             and not comparison.is_given(unit, fact)
         ]
@@ -278,3 +286,9 @@ class Evidence:
             having = [unit for unit in close if not same.isdisjoint(unit.citable.terms)]
             if having and all(same.isdisjoint(find(unit.facts.plain)) for unit in having):
                 yield word
+
+
+def _showing(number: Number, derived: Iterable[Derivation]) -> frozenset[int]:
+    """The rows of the operands, of some calculations, that a number states."""
+    operands = (figure for found in derived for figure in found.operands)
+    return frozenset(f.row for f in operands if number.matches(as_number(f.value)))

@@ -13,7 +13,7 @@ from ...text.plain_text import plain_text
 from ...text.terms import CJK, content_terms
 from .lexicon import GERMAN_NOT_NAMES, GERMAN_WORDS, NOT_NAMES, UNIT_WORDS
 
-__all__ = ["Facts", "Name", "claimed_facts", "stated_facts"]
+__all__ = ["Facts", "Name", "claimed_facts", "stated_facts", "years_in"]
 
 _ENUMERATOR: Final = re.compile(r"\s*(?:[-•]\s+)?\(?([0-9]{1,2})[.)]\s+(?=\S)")
 _FURTHER: Final = re.compile(
@@ -23,6 +23,7 @@ _WORD: Final = re.compile(
     rf"(?<![^\W_{CJK}])(?:(?:[A-Z]\.){{2,}}|[^\W\d_{CJK}](?:[^\W{CJK}]|['’&])*)"
 )
 _MEASURED: Final = re.compile(r"[0-9]\s?(?:[°^]?[A-Za-z°]{0,3}[/·*.])?°?$")
+_YEAR: Final = re.compile(r"(?<![0-9.,])(?:19|20)[0-9]{2}(?![0-9])")
 _OPENS: Final = re.compile(r"(?:^|[.!?:;…•\n])[\s\"'“”„«»(\[¿¡-]*$")
 
 
@@ -88,6 +89,11 @@ def claimed_facts(text: str) -> Facts:
     found = dates(plain)
     rest = _blank(plain, [date.span for date in found])
     return Facts(plain, numbers(rest), found, tuple(_names(rest)))
+
+
+def years_in(text: str) -> frozenset[int]:
+    """The years that a text names."""
+    return frozenset(map(int, _YEAR.findall(text)))
 
 
 def _in_sequence(enumerators: Iterable[re.Match[str]], number: int) -> Iterator[re.Match[str]]:

@@ -24,6 +24,7 @@ __all__ = [
     "MEASURE_WORDS",
     "NEGATION",
     "NOT_NAMES",
+    "OPENING_PRONOUN",
     "SHORT_FORMS",
     "UNIT_WORDS",
     "YES_OR_NO",
@@ -141,6 +142,11 @@ CONTEXT_DEPENDENT: Final = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """What in a question may refer to the question before it."""
+
+OPENING_PRONOUN: Final = re.compile(
+    r"(?:It|They|He|She|This|These|Es|Er|Sie|Dies|Diese[rs]?|Il|Elle|Ils|Elles)\b(?!\s(?:is|ist)\s\w+\s(?:that|dass)\b)"
+)
+"""The beginning of a sentence about what the sentence before it names."""
 
 # --- rise and fall ----------------------------------------------------------------------
 

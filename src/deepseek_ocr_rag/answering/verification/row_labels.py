@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from itertools import groupby, zip_longest
 from typing import Final
 
 from ...document.table_heads import cells_of_row
@@ -13,7 +15,7 @@ from ...text.plain_text import plain_text
 from ...text.terms import content_terms, terms
 from .citable_units import CitableUnit
 
-__all__ = ["TOTAL", "NamedRows", "label_terms"]
+__all__ = ["TOTAL", "NamedRows", "label_terms", "rows_apart"]
 
 _AMOUNT: Final = re.compile(
     r"[($€£¥ -]*[0-9]{1,3}(?:,[0-9]{3})*(?:[).% ]+|[$€£¥].*)?|[($€£¥ -]+[0-9].*|[0-9.,]+ ?%"
@@ -24,6 +26,8 @@ _SIGN: Final = re.compile(r"^(?:less|plus|add):?\s+(?!than\b)(?=[^\W\d_])", re.I
 """Stands before a line item that is subtracted or added: "Less valuation allowances"."""
 
 _REMARK: Final = re.compile(r"\([^()]{1,60}\)")
+
+_BARE_STROKE: Final = re.compile(r"(?<!\\)\|")
 
 TOTAL: Final = frozenset(terms("all net other total"))
 """Words of labels that name no row by themselves."""
@@ -100,3 +104,62 @@ class NamedRows:
             for counts in self._counts
             if longer <= counts.keys()
         )
+
+
+def rows_apart(units: Iterable[CitableUnit]) -> Iterator[CitableUnit]:
+    """Split the rows of tables that stand side by side under one head.
+
+    "Age | People | Age | People" names two tables; what is left of a figure there is its label. The
+    rows of the left table come first.
+    """
+    for key, group in groupby(units, key=lambda unit: unit.table):
+        if key is None:
+            yield from group
+            continue
+        for parts in zip_longest(*map(_parts_of_row, group)):
+            yield from filter(None, parts)
+
+
+def _parts_of_row(row: CitableUnit) -> tuple[CitableUnit, ...]:
+    """The rows of the single tables, without those that have ended; else the row itself."""
+    width = _width_of_tables(row.heads)
+    cells = cells_of_row(row.text)
+    if not width or len(cells) % width:
+        return (row,)
+    parts: list[CitableUnit] = []
+    for start in range(0, len(cells), width):
+        own = cells[start : start + width]
+        if not any(map(str.strip, own)):
+            continue
+        if not own[0].strip():
+            return (row,)
+        text = _as_row(own)
+        heads = tuple(_as_row(_names_above(head, start, width)) for head in row.heads)
+        found = frozenset(terms(plain_text(text)))
+        parts.append(replace(row, text=text, terms=found, heads=heads))
+    return tuple(parts)
+
+
+@lru_cache(maxsize=2**8)
+def _width_of_tables(heads: tuple[str, ...]) -> int:
+    """How many columns each of several tables side by side has; 0 if it is one table."""
+    names = [" ".join(cell.split()).casefold() for cell in cells_of_row(heads[-1])] if heads else []
+    if not names or not any(map(str.isalpha, names[0])):
+        return 0
+    for width in range(2, len(names) // 2 + 1):
+        if len(names) % width == 0 and names == names[:width] * (len(names) // width):
+            return width
+    return 0
+
+
+def _names_above(head: str, start: int, width: int) -> Sequence[str]:
+    """The names that a row of a head has for some columns, or the last one left of these."""
+    names = cells_of_row(head)
+    own = names[start : start + width]
+    if any(map(str.strip, own)):
+        return own
+    return [next((name for name in names[start::-1] if name.strip()), "")]
+
+
+def _as_row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(_BARE_STROKE.sub('&#124;', cell.strip()) for cell in cells)} |"

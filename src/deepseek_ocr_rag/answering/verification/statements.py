@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
 from ...retrieval.retriever import Passage
@@ -19,12 +20,14 @@ from .lexicon import (
     FRAME_WORDS,
     JOINING_WORDS,
     MEASURE_WORDS,
+    OPENING_PRONOUN,
     SHORT_FORMS,
     UNIT_WORDS,
     YES_OR_NO,
     Direction,
     direction,
 )
+from .row_labels import rows_apart
 from .table_figures import (
     Figure,
     directions_of_figures,
@@ -88,6 +91,7 @@ class FactualUnit:
     directions: frozenset[Direction]  # that its figures show
     is_row: bool  # with or without markup
     figures: tuple[Figure, ...]  # its own, for calculation
+    continues: bool = False  # whether it is about what the sentence before it names
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +109,14 @@ class CitedSource:
         """Prepare one of some passages for comparison; ``index`` is its index."""
         passage = passages[index]
         above = " ; ".join((*passage.section, re.split(r"[/\\]", passage.source)[-1]))
-        units = tuple(map(_unit, citable_units(passage, index, passages)))
+        found = list(map(_unit, rows_apart(citable_units(passage, index, passages))))
+        for at, (before, unit) in enumerate(pairwise(found), 1):
+            if not (before.is_row or unit.is_row) and OPENING_PRONOUN.match(unit.facts.plain):
+                found[at] = replace(unit, continues=True)
         words = frozenset(terms(plain_text(passage.text)))
-        return cls(passage.source, words, frozenset(terms(above)), stated_facts(above), units)
+        return cls(
+            passage.source, words, frozenset(terms(above)), stated_facts(above), tuple(found)
+        )
 
 
 def _unit(citable: CitableUnit) -> FactualUnit:

@@ -178,3 +178,19 @@ def test_texts_that_stand_on_rules_beside_each_other_are_the_head_of_the_figures
     assert head[1][:5] == ["Number", "of", "shares", "purchased", "38,121"]
     assert "".join(head[3]).startswith("Valuethatmayyetbespentundertheprogramme")
     assert [row[0] for row in found[-5:]] == [row[0].strip() for row in rows]
+
+
+def test_rows_of_words_between_rules_are_rows_of_a_table() -> None:
+    rows = [
+        ("Name", "Duty of the keeper", "Pay"),
+        ("Ann Lee", "trims the wick each night", "twelve pounds"),
+        ("Tom Roe", "carries the oil up the tower", "fourteen pounds"),
+        ("Jo Ray", "winds the clock", "thirteen pounds"),
+    ]
+    words, rules = [], []
+    for i, row in enumerate(rows):
+        for x, text in zip((60, 200, 440), row, strict=True):
+            words += placed(x, 100 + 16 * i, text)
+        rules.append(rule(114 + 16 * i, 55, 560))
+    assert rows_of(words, tuple(rules)) == [list(row) for row in rows]
+    assert all(block.table is None for block in blocks(words))

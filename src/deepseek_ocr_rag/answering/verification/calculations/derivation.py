@@ -37,6 +37,7 @@ class Derivation:
 
     units: frozenset[int]  # indices of those that it was calculated from
     naming: frozenset[str]  # terms of statement and question that name the calculation
+    operands: tuple[Figure, ...] = ()
 
 
 def derivation(
@@ -59,12 +60,17 @@ def derivation(
     labelled = _labelled(
         [_of_whole_heads(row, comparison, named.naming) for row in rows], comparison
     )
+    is_known = False
     for formula in formulas_asked(f"{question.text}\n{said.plain}"):
         changes = bool(named.operations & {"change", "difference"})
-        values = computed(formula, labelled, years, changes=changes)
+        values = list(computed(formula, labelled, years, changes=changes))
+        is_known = is_known or bool(values)
         if result := calculation.result_among(values):
             units = frozenset(figure.row for figure in result.operands)
-            return Derivation(units, named.naming | formula.name)
+            return Derivation(units, named.naming | formula.name, result.operands)
+    if is_known:
+        # Another ratio of the same statement is not the one that is named.
+        return None
     if years:
         # "The growth in 2019" is that from the year before.
         only = {min(years) - 1} if len(years) == 1 and "change" in named.operations else set()
@@ -80,7 +86,7 @@ def derivation(
         result = _result(calculation, number, comparison, pool, least, compares=compares)
         if result is not None:
             units = frozenset(figure.row for figure in result.operands)
-            return Derivation(units, named.naming)
+            return Derivation(units, named.naming, result.operands)
     return None
 
 

@@ -8,6 +8,7 @@ is a heading of the rows below, or part of a label that takes two lines.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -95,7 +96,8 @@ def _with_tables(lines: Sequence[Line], rules: Sequence[RulePiece], usual: float
         gaps: list[float] = []
         if end - at >= _FEWEST_ROWS:
             is_ruled = _has_rule(rows[at:end], rules, usual)
-            gaps = _gaps_of_table(rows[at:end], usual, is_ruled=is_ruled)
+            is_divided = is_ruled and _are_divided(rows[at:end], rules)
+            gaps = _gaps_of_table(rows[at:end], usual, is_ruled=is_ruled, is_divided=is_divided)
         if gaps:
             start = _head_start(rows, free, (at, end), gaps, rules, usual)
             if at > free and start == at and _introduces(rows[at - 1], rows[at], gaps, usual):
@@ -187,7 +189,7 @@ def _may_stand_between(row: TableLine, gaps: Sequence[tuple[float, float]], usua
 
 
 def _gaps_of_table(
-    rows: Sequence[TableLine], usual: float, *, is_ruled: bool = False
+    rows: Sequence[TableLine], usual: float, *, is_ruled: bool = False, is_divided: bool = False
 ) -> list[float]:
     """Return the middles of the gaps between the columns of a table's rows; [] if not a table."""
     body = [row for row in rows if row.is_body]
@@ -201,7 +203,7 @@ def _gaps_of_table(
     # Two lines may be aligned by chance, as in a running foot.
     few = few or (len(body) == 2 and (len(gaps) < 3 or figures < 0.6) and not is_ruled)
     many = len(gaps) >= 2 and len(body) >= 3 and digits >= 0.6
-    return [] if few or (figures < 0.3 and not many) else gaps
+    return [] if few or (figures < 0.3 and not many and not is_divided) else gaps
 
 
 def _head_start(
@@ -268,6 +270,18 @@ def _has_rule(rows: Sequence[TableLine], rules: Sequence[RulePiece], usual: floa
     return any(
         top < r.at < bottom and min(r.end, x1) - max(r.start, x0) > 0.6 * (x1 - x0) for r in rules
     )
+
+
+def _are_divided(rows: Sequence[TableLine], rules: Sequence[RulePiece]) -> bool:
+    """Return whether a rule lies between nearly all of at least three rows: they may be of words."""
+    lines = [row.line for row in rows if row.is_body]
+    x0, x1 = min(line.x0 for line in lines), max(line.x1 for line in lines)
+    wide = sorted(r.at for r in rules if min(r.end, x1) - max(r.start, x0) > 0.6 * (x1 - x0))
+    between = sum(
+        bisect_right(wide, below.y_centre) > bisect_left(wide, above.y_centre)
+        for above, below in pairwise(lines)
+    )
+    return len(lines) > 2 and between >= 0.8 * (len(lines) - 1)
 
 
 def _is_contents(body: Sequence[TableLine]) -> bool:
