@@ -17,6 +17,8 @@ _ROW_END: Final = re.compile(r"</tr\s?>", re.IGNORECASE)
 _STOP: Final = re.compile(r"[.!?…][\"'”’»)\]]{0,2}[ \t]+|[。！？｡][」』”’）]{0,2}")
 _END: Final = re.compile(r"[.!?…:。！？｡：][\"'”’»)\]」』）*_]*$")
 _LONGEST_NUMBER: Final = 12
+_UNIT: Final = re.compile(r"[0-9]\s?[^\W\d_]$")
+"""A letter behind a number is a unit, "1.5 L.", and not somebody's initial."""
 _LAST_WORD: Final = re.compile(r"([^\W\d_]{1,12})$")
 
 
@@ -87,6 +89,8 @@ def _ends_sentence(text: str, stop: re.Match[str], start: int) -> bool:
         # "1. Wear the watch": the number of a list item belongs to it.
         opening = text[start : min(stop.start(), start + _LONGEST_NUMBER)]
         return bool(opening.strip(" \t-*•(").strip("0123456789"))
+    if _UNIT.search(before):
+        return True
     short = word[1].casefold()
     if short in ABBREVIATIONS_BEFORE_NUMBERS:
         return not text[stop.end() : stop.end() + 1].isdigit()

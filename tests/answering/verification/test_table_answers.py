@@ -181,3 +181,42 @@ def test_rows_of_tables_side_by_side_are_cited_once() -> None:
     claim = "There are 3,223 people of 2 years and 2,325 of 42 years."
     (citation,) = verify(claim, "How many people are 2 and 42 years old?", SIDE_BY_SIDE).citations
     assert citation.quote == "| 2 years | 3,223 | 42 years | 2,325 |"
+
+
+PERIODS = (
+    "|  | Three Months Ended |  | Nine Months Ended |  |\n| --- | --- | --- | --- | --- |\n"
+    "|  | June 30, 2024 | June 30, 2023 | June 30, 2024 | June 30, 2023 |\n"
+    "| Net sales | 35,383 | 37,472 | 122,445 | 129,850 |\n"
+    "| Gross margin | 15,758 | 14,604 | 57,475 | 58,730 |"
+)
+
+
+def test_a_number_in_words_names_a_column() -> None:
+    question = "What were net sales in the nine months ended June 30, 2024?"
+    assert verify("122,445", question, PERIODS).supported
+    assert not verify("35,383", question, PERIODS).supported
+
+
+def test_the_line_items_of_a_measure_are_not_the_measure() -> None:
+    question = "What was the gross margin for the three months ended June 30, 2023?"
+    assert verify("14,604", question, PERIODS).supported
+    assert not verify("37,472", question, PERIODS).supported
+
+
+INCOME = (
+    "|  | 2024 | 2023 |\n| --- | --- | --- |\n| Net sales | 2,071 | 2,228 |\n"
+    "| Gross profit | 622 | 712 |\n| Total current assets | 800 | 760 |\n"
+    "| Total current liabilities | 400 | 380 |\n| Total assets | 2,600 | 2,500 |"
+)
+
+
+def test_operands_that_an_answer_shows_are_of_the_rows_that_it_was_calculated_from() -> None:
+    question = "What was the gross margin in 2024?"
+    assert verify("The gross margin was 30.0 % (622 / 2,071).", question, INCOME).supported
+    assert not verify("The gross margin was 30.0 % (712 / 2,071).", question, INCOME).supported
+
+
+def test_another_ratio_of_the_statement_is_not_the_measure_that_is_named() -> None:
+    question = "What was the current ratio in 2024?"
+    assert verify("2.0", question, INCOME).supported
+    assert not verify("3.25", question, INCOME).supported

@@ -313,3 +313,15 @@ def test_a_short_sentence_in_the_words_of_its_source_is_supported(
 ) -> None:
     verdict = judged(claim, text, question)
     assert verdict.supported, verdict.problem
+
+
+TANK = (
+    "Chilled water comes from a tank behind the drawer. It holds approximately 1.5 L. Ice falls "
+    "from a bin above the door. It holds approximately 2.8 L. Use the dispenser every week."
+)
+
+
+def test_a_sentence_that_begins_with_a_pronoun_is_about_what_the_one_before_it_names() -> None:
+    verifier = Verifier([passage(TANK, 1)], "What is the capacity of the tank of chilled water?")
+    assert verifier.verify("1.5 L", [0]).supported
+    assert not verifier.verify("2.8 L", [0]).supported
