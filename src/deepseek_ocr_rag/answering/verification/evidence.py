@@ -74,7 +74,7 @@ class Evidence:
         shown = {
             fact: units
             for fact in absent
-            if isinstance(fact, Number) and (units := _showing(fact, derived.values()))
+            if isinstance(fact, Number) and (units := self._showing(fact, derived.values()))
         }
         stating |= shown
         absent = [fact for fact in absent if fact not in shown]
@@ -137,6 +137,18 @@ class Evidence:
         else:
             absent = {word for word in claim.words if not self._comparison.is_known(word)}
         return tuple(sorted(w for w in absent - GERMAN_NOT_NAMES if not is_pair_of_characters(w)))
+
+    def _showing(self, number: Number, derived: Iterable[Derivation]) -> frozenset[int]:
+        """The rows of the operands, of some calculations, that a number states."""
+        comparison = self._comparison
+        operands = (figure for found in derived for figure in found.operands)
+        rows = {f.row for f in operands if number.matches(as_number(f.value))}
+        return frozenset(
+            row
+            for row in rows
+            if not comparison.is_in_other_column(comparison.units[row][1], number)
+            and not comparison.is_below_other_head(comparison.units[row][1], number)
+        )
 
     def _units_stating(self, fact: Number | Date) -> frozenset[int]:
         """The units that state a number or a date and are about the same topic."""
@@ -286,9 +298,3 @@ class Evidence:
             having = [unit for unit in close if not same.isdisjoint(unit.citable.terms)]
             if having and all(same.isdisjoint(find(unit.facts.plain)) for unit in having):
                 yield word
-
-
-def _showing(number: Number, derived: Iterable[Derivation]) -> frozenset[int]:
-    """The rows of the operands, of some calculations, that a number states."""
-    operands = (figure for found in derived for figure in found.operands)
-    return frozenset(f.row for f in operands if number.matches(as_number(f.value)))
