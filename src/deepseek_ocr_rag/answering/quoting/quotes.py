@@ -104,7 +104,31 @@ class Quoter:
         quotes.sort(key=lambda rows: not (rows[0].is_row or self._has_own(rows[0], wanted)))
         if SUPERLATIVE.search(text) and not any(rows[0].is_row for rows in quotes):
             quotes[limit - 1 :] = self._table(scored)
-        return tuple(map(self._quote, quotes))
+        return tuple(map(self._quote, self._with_introduced(quotes, scored)[:limit]))
+
+    def _with_introduced(
+        self, quotes: Sequence[list[CitableUnit]], scored: Sequence[tuple[float, CitableUnit]]
+    ) -> list[list[CitableUnit]]:
+        """Add to each line that introduces a table the rows of that table that fit best.
+
+        "They are shown in the table below." answers nothing by itself.
+        """
+        shown = {(rows[0].passage, rows[0].table) for rows in quotes if rows[0].is_row}
+        found: list[list[CitableUnit]] = []
+        for units in quotes:
+            found.append(units)
+            line = units[0]
+            below = [
+                (score, unit)
+                for score, unit in scored
+                if unit.is_row and unit.passage == line.passage and line.text in unit.above
+            ]
+            if line.is_row or not below or (line.passage, below[0][1].table) in shown:
+                continue
+            best, table = below[0][0], below[0][1].table
+            rows = [u for score, u in below if u.table == table and score >= AS_GOOD * best]
+            found.append(rows[:MOST_ROWS])
+        return found
 
     def _has_own(self, unit: CitableUnit, wanted: set[str]) -> bool:
         """Whether the sentence itself has a word of the question, not only its heading."""

@@ -58,6 +58,10 @@ class ClaimComparison:
             unit.citable.terms | unit.citable.terms_above | source.above
             for source, unit in self.units
         ]
+        # "It holds 1.5 L." is about what the sentence before it names.
+        for index in reversed(range(1, len(own))):
+            if self.units[index][1].continues:
+                own[index] |= own[index - 1]
         years = range(min(self.years, default=0), max(self.years, default=-1) + 1)
         self._is_bare = claim.words <= UNIT_WORDS.keys() | SCALE_WORDS.keys()
         # The number of an answer such as "4" names no row: not "4 rooms".
@@ -120,9 +124,6 @@ class ClaimComparison:
         for other in self.facts:
             if other is not fact:
                 self._add(amounts, self._stating[other] - elsewhere, 1.0)
-        for index, (_, unit) in enumerate(self.units):
-            if unit.continues:
-                amounts[index] = max(amounts[index - 1 : index + 1])
         return amounts
 
     def rows_of_others(self, fact: Number | Date) -> frozenset[int]:
