@@ -175,6 +175,7 @@ class Evidence:
             index
             for index in rows
             if index in stating
+            and not self._is_displaced_line(index, fact, overlap)
             and (
                 comparison.has_label_of(index, fact)
                 or overlap[index]
@@ -197,6 +198,13 @@ class Evidence:
                 if overlap[index] >= contrary and not self._is_of_other_years(index)
             }
         return frozenset(found)
+
+    def _is_displaced_line(self, index: int, fact: Number | Date, overlap: Sequence[float]) -> bool:
+        """Whether a line of figures without markup has less of the claim than what displaces it."""
+        comparison = self._comparison
+        return not comparison.units[index][1].citable.is_row and comparison.is_displaced(
+            fact, overlap, overlap[index]
+        )
 
     def _contrary_overlap(self, fact: Number | Date, overlap: Sequence[float]) -> float:
         """The highest overlap of a row that is named and has a number in another column; or 0.
