@@ -64,7 +64,7 @@ def derivation(
     for formula in formulas_asked(f"{question.text}\n{said.plain}"):
         changes = bool(named.operations & {"change", "difference"})
         values = list(computed(formula, labelled, years, changes=changes))
-        is_known = is_known or bool(values)
+        is_known = is_known or (formula.is_measure and bool(values))
         if result := calculation.result_among(values):
             units = frozenset(figure.row for figure in result.operands)
             return Derivation(units, named.naming | formula.name, result.operands)

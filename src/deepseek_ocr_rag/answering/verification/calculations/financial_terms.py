@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ....retrieval.line_items import ITEMS, MEASURES, measures_named
@@ -44,27 +44,30 @@ class Formula:
     numerator: tuple[LineItem, ...]
     denominator: tuple[LineItem, ...]  # empty for a sum
     factor: int = 1
+    is_measure: bool = False  # whether the name is of a known measure, not words of the question
 
 
 def formulas_asked(text: str) -> tuple[Formula, ...]:
     """The formulas that a question names or defines, the most specific first."""
     text = " ".join(text[:LONGEST_QUESTION].split())
-    written: list[tuple[frozenset[str], str]] = []
+    written: list[tuple[frozenset[str], str, bool]] = []
     for pattern in (_DEFINED, _QUOTIENT):
         for match in pattern.finditer(text):
             sign = match.groupdict().get("sign") or "/"
             sign = {"less": "-", "minus": "-", "plus": "+"}.get(sign.casefold(), "/")
             name = frozenset(terms(match[0]))
-            written.append((name, f"{match['a']} {sign} {match['b']}"))
+            written.append((name, f"{match['a']} {sign} {match['b']}", False))
     named = [(len(_stems(measure.name)), measure) for measure in measures_named(text)]
     longest = max((length for length, _ in named), default=0)
     written += [
-        (_names_of(measure.definition), measure.definition)
+        (_names_of(measure.definition), measure.definition, True)
         for length, measure in named
         if length == longest
     ]
     return tuple(
-        _formula(name, variant) for name, formula in written for variant in _variants(formula)
+        replace(_formula(name, variant), is_measure=is_measure)
+        for name, formula, is_measure in written
+        for variant in _variants(formula)
     )
 
 
