@@ -136,7 +136,8 @@ def percentiles(values: Sequence[float]) -> str:
     return f"p50 {ordered[len(ordered) // 2]:.2f} s, p99 {ordered[int(len(ordered) * 0.99)]:.2f} s"
 
 
-def at_once(load: Load, pages: int, tokens: int | None = None) -> None:
+def at_once(load: Load, pages: int, tokens: int | None = None) -> float:
+    """Return pages a second."""
     start = time.perf_counter()
     sent = [load.send(tokens, 0 if number < 4 else 1) for number in range(pages)]
     written = wait(sent)
@@ -152,6 +153,7 @@ def at_once(load: Load, pages: int, tokens: int | None = None) -> None:
     print(
         f"   prompts done: first {begun[0]:.3f}, half {begun[pages // 2]:.2f}, all {begun[-1]:.2f} s"
     )
+    return pages / took
 
 
 def stream(load: Load, rate: int) -> None:
@@ -166,8 +168,13 @@ def stream(load: Load, rate: int) -> None:
           f"{percentiles([page.ended - page.sent for page in sent])}")  # fmt: skip
 
 
-def beside_a_job(load: Load, pages: int) -> None:
-    """A page that arrives while a job writes, and another while the job's prompts run."""
+def beside_a_job(load: Load, pages: int) -> list[tuple[float, float]]:
+    """Read a page while a job's prompts run, and another while the job writes.
+
+    Returns:
+        For each, milliseconds to its first token, and tokens a second after it.
+    """
+    found = []
     for when, seconds in (("while prompts run", 1.5), ("while all write", 14.0)):
         job = [load.send(JOB_TOKENS) for _ in range(pages)]
         time.sleep(seconds)
@@ -183,6 +190,8 @@ def beside_a_job(load: Load, pages: int) -> None:
             if other.handle is not None:
                 other.handle.cancel()
         wait(job)
+        found.append((first, rate))
+    return found
 
 
 def run(arguments: argparse.Namespace) -> None:
