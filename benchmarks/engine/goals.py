@@ -95,6 +95,7 @@ class Goals:
             self._add(f"first page of it, {name}", f"{ends[0]:.1f} s", "2 s")
             tenths = " ".join(f"{ends[PAGES * n // 10 - 1]:.1f}" for n in range(1, 11))
             self._add(f"each tenth of it, {name}", tenths, "evenly")
+            backend.close()
             if self._times:
                 print(Path(os.environ["DSOCR_GPU_TIMES"]).read_text(encoding="utf-8"), flush=True)
 
@@ -102,6 +103,9 @@ class Goals:
         """Read pictures in memory: a few, many of real lengths, and one beside many."""
         for kind, name, goal in (("model", "bf16", "22 pages/s"), ("fp8", "fp8", "30 pages/s")):
             engine = start_engine(find_checkpoint(self._folder), EngineSettings(cache=kind))
+            # As the engine's process does.
+            gc.collect()
+            gc.freeze()
             load = mixed_load.Load(engine, self._load)
             mixed_load.at_once(load, 4, 50)
             for pages, wanted in ((8, "10 pages/s"), (32, "20 pages/s")):

@@ -3,8 +3,8 @@
     python benchmarks/engine/mixed_load.py draw LOAD.JSON TOKENIZER.JSON
     python benchmarks/engine/mixed_load.py run LOAD.JSON FOLDER [--cache fp8] [--weights fp8]
 
-``draw`` collects the lengths in tokens of the outputs in ``../shared/model-outputs`` and the
-page sizes of the PDFs in ``../shared/corpus``; it needs no GPU. ``run`` has a checkpoint
+``draw`` collects the lengths in tokens of the outputs in ``../shared/model-outputs``, each as far
+as the watch for loops lets it get, and the page sizes of the PDFs in ``../shared/corpus``; it needs no GPU. ``run`` has a checkpoint
 write texts of such lengths, drawn with a fixed seed (FOLDER: see random_checkpoint.py):
 all pages at once, pages that arrive as a stream, a few pages at once, and a page beside a
 long job. Pages are pictures in memory.
@@ -24,6 +24,8 @@ from pathlib import Path
 
 import torch
 
+from deepseek_ocr_rag.backends.local.engine_worker import TOKENS_PER_FRAME
+from deepseek_ocr_rag.backends.page_text import LoopWatch
 from deepseek_ocr_rag.engine.engine import Engine, GenerationHandle
 from deepseek_ocr_rag.engine.runner import PageImage
 from deepseek_ocr_rag.engine.sequence import PageTask
@@ -46,16 +48,27 @@ STREAMED = 120
 JOB_TOKENS = 1000
 
 
+def written_tokens(tokenizer: ModelTokenizer, text: str) -> int:
+    """Count the tokens of a text until the reading process would end it as a loop."""
+    ids = tokenizer.encode(text)[:LONGEST]
+    watch = LoopWatch(tokenizer)
+    for start in range(0, len(ids), TOKENS_PER_FRAME):
+        if watch(ids[start : start + TOKENS_PER_FRAME]):
+            return min(len(ids), start + TOKENS_PER_FRAME)
+    return len(ids)
+
+
 def draw(load: Path, tokenizer_file: Path) -> None:
     """Write the lengths and sizes to draw from."""
     import pypdfium2
 
     tokenizer = ModelTokenizer.from_file(tokenizer_file)
     folder = SHARED / "model-outputs"
-    files = [entry["file"] for entry in json.loads((folder / "manifest.json").read_text())]
+    outputs = json.loads((folder / "manifest.json").read_text())
     lengths = [
-        min(LONGEST, len(tokenizer.encode((folder / file).read_text(encoding="utf-8"))))
-        for file in files
+        written_tokens(tokenizer, (folder / output["file"]).read_text(encoding="utf-8"))
+        for output in outputs
+        if output["pages"] == 1
     ]
     sizes = []
     for pdf in sorted((SHARED / "corpus").rglob("*.pdf")):
