@@ -39,7 +39,7 @@ $(VENV)/.dev: $(VENV)/.uv requirements/dev.txt requirements/models.txt pyproject
 		--require-hashes --no-deps \
 		-r requirements/dev.txt -r requirements/models.txt
 	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
-	$(PIP) install --group dev --group docs
+	$(UV) pip install -q --python $(BIN)/python --group dev --group docs
 	@touch $(VENV)/.core $(VENV)/.all $@
 
 install: $(VENV)/.all
