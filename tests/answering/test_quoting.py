@@ -199,11 +199,3 @@ def test_sentences_that_differ_in_a_number_alone_are_quoted() -> None:
     pages = [page(n, f"In {y} the ferry sailed on {d} days.") for n, (y, d) in enumerate(years, 1)]
     answer = ask("On how many days did the ferry sail?", OcrDocument("r.pdf", (*pages,), 3))
     assert len(answer.citations) == 3
-
-
-def test_a_line_that_introduces_a_table_is_quoted_with_the_row_that_answers() -> None:
-    line = "For safe creepage of the signal lamp, typical distances are shown in the table below."
-    table = "| Typical distance | Millimeters |\n| --- | --- |\n| Creepage | 16.0 |\n| Clearance | 2.1 |"
-    document = OcrDocument("lamp.pdf", (page(1, line, table),), 1)
-    answer = ask("What typical creepage distance does the signal lamp have?", document)
-    assert any("16.0" in citation.quote for citation in answer.citations)

@@ -36,11 +36,6 @@ AS_GOOD: Final = 0.8
 MOST_ROWS: Final = 12
 """Rows of one quote."""
 
-_LEADS_IN: Final = re.compile(
-    r"\b(?:below|following|as follows|folgend\w*|wie folgt|suivant\w*|siguiente\w*)\b|:\s*$", re.I
-)
-"""In a line that introduces what stands below it."""
-
 _LAST_NUMBER: Final = re.compile(r"[0-9]{1,4}(?=[^0-9]*$)")
 LONGEST_FOOT: Final = 60
 """Characters of a line at the foot of each page, such as "Form 10-Q | 21"."""
@@ -83,8 +78,7 @@ class Quoter:
     def best(self, text: str, limit: int) -> tuple[Quote, ...]:
         """Quote the sentences that fit a question best, best first.
 
-        At most ``limit``, and none that scores less than half of the best one; rows of a table that
-        one of them introduces do not count.
+        At most ``limit``, and none that scores less than half of the best one.
         """
         wanted = set(with_stems(question_terms(parse_query(text).asked)))
         scored = [
@@ -110,32 +104,7 @@ class Quoter:
         quotes.sort(key=lambda rows: not (rows[0].is_row or self._has_own(rows[0], wanted)))
         if SUPERLATIVE.search(text) and not any(rows[0].is_row for rows in quotes):
             quotes[limit - 1 :] = self._table(scored)
-        return tuple(map(self._quote, self._with_introduced(quotes, scored)))
-
-    def _with_introduced(
-        self, quotes: Sequence[list[CitableUnit]], scored: Sequence[tuple[float, CitableUnit]]
-    ) -> list[list[CitableUnit]]:
-        """Add to each line that introduces a table the rows of that table that fit best.
-
-        "They are shown in the table below." answers nothing by itself.
-        """
-        shown = {(rows[0].passage, rows[0].table) for rows in quotes if rows[0].is_row}
-        found: list[list[CitableUnit]] = []
-        for units in quotes:
-            found.append(units)
-            line = units[0]
-            below = [
-                (score, unit)
-                for score, unit in scored
-                if unit.is_row and unit.passage == line.passage and line.text in unit.above
-            ]
-            leads_in = not line.is_row and _LEADS_IN.search(line.text)
-            if not leads_in or not below or (line.passage, below[0][1].table) in shown:
-                continue
-            best, table = below[0][0], below[0][1].table
-            rows = [u for score, u in below if u.table == table and score >= AS_GOOD * best]
-            found.append(rows[:MOST_ROWS])
-        return found
+        return tuple(map(self._quote, quotes))
 
     def _has_own(self, unit: CitableUnit, wanted: set[str]) -> bool:
         """Whether the sentence itself has a word of the question, not only its heading."""

@@ -71,7 +71,7 @@ class Evidence:
                 derived[fact] = found
         stating |= {fact: found.units for fact, found in derived.items()}
         # "It was 30.0 % (622 / 2,071)" is about the rows of both, whatever their labels.
-        shown = {
+        shown: dict[Number | Date, frozenset[int]] = {
             fact: units
             for fact in absent
             if isinstance(fact, Number) and (units := self._showing(fact, derived.values()))
