@@ -29,6 +29,11 @@ def page(name: str, level: float = 1.0, face: tuple[str, str] = FACE) -> DrawnPa
     return drawn_page(random.Random(name), level, face)
 
 
+def right_text(page: DrawnPage) -> str:
+    """The page's text as it is when everything was read well."""
+    return parse_page(page.answer(), recorded=False).markdown
+
+
 def wrong_share(pairs: Sequence[tuple[str, str]]) -> float:
     """Wrong characters by right ones."""
     return sum(Levenshtein.distance(*pair) for pair in pairs) / sum(
@@ -68,8 +73,8 @@ def greek() -> list[DrawnPage]:
 
 @pytest.fixture(scope="module")
 def italic() -> list[DrawnPage]:
-    """Pages in a face that only the adapter knows."""
-    return [page(f"italic {number}", 0.15, ITALIC) for number in range(2)]
+    """Short pages in a face that only the adapter knows."""
+    return [page(f"italic {number}", 0.15, ITALIC) for number in (1, 2, 5)]
 
 
 def read_with(backend: TransformersBackend, pages: list[DrawnPage]) -> tuple[Page, ...]:
@@ -100,8 +105,7 @@ def test_it_reads_words_figures_and_tables_that_it_never_saw(
         "title", "sub_title", "text", "table",
     }  # fmt: skip
     pairs = [
-        (parse_page(right.answer(), recorded=False).markdown, found.markdown)
-        for right, found in zip(pages, document, strict=True)
+        (right_text(right), found.markdown) for right, found in zip(pages, document, strict=True)
     ]
     assert wrong_share(pairs) <= 0.02
     assert {each.finish_reason for each in document} == {"stop"}
@@ -156,16 +160,16 @@ def test_an_adapter_taught_it_another_face_and_merged_weights_read_the_same(
 ) -> None:
     """The adapter of ``benchmarks/training/new_face.py``; what is ordinary is still read."""
     adapter = write_adapter(tmp_path / "adapter")
-    right = [each.free_text() for each in (*italic, pages[1])]
+    right = [right_text(each) for each in (*italic, pages[1])]
     before = [each.markdown for each in read[PAGES + 2 :]]
-    assert wrong_share(list(zip(right[:2], before, strict=True))) > 0.5
+    assert wrong_share(list(zip(right[:-1], before, strict=True))) > 0.5
     texts = []
     for model, changes in (
         (checkpoint, adapter),
         (merge(checkpoint, adapter, tmp_path / "merged"), None),
     ):
         backend = TransformersBackend(
-            model, adapter=changes, device="cpu", attempts=1, batch_size=3
+            model, adapter=changes, device="cpu", attempts=1, batch_size=4
         )
         texts.append([each.markdown for each in read_with(backend, [*italic, pages[1]])])
         backend.close()
