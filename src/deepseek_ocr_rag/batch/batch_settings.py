@@ -33,11 +33,14 @@ class BatchSettings:
         allow_remote_code: Whether the backend "official" may run the code of its folder.
         unit_pages: Most pages of one unit of work.
         part_documents: Documents whose results stand in one shard.
+        chunk_tokens: Most tokens of a record of ``documents/``, which is then a chunk, as
+            :func:`~deepseek_ocr_rag.chunk_document` cuts it; None for a record for each page.
         units_at_once: Units that one reading process works on at the same time, so that a GPU
             has pages while the next document is opened.
 
     Raises:
-        ConfigurationError: If a value is unknown, or a number is below 1.
+        ConfigurationError: If a value is unknown, or a number is below 1, or ``chunk_tokens``
+            below 16.
     """
 
     backend: str = "auto"
@@ -49,6 +52,7 @@ class BatchSettings:
     allow_remote_code: bool = False
     unit_pages: int = 32
     part_documents: int = 64
+    chunk_tokens: int | None = None
     units_at_once: int = 4
 
     def __post_init__(self) -> None:
@@ -59,6 +63,10 @@ class BatchSettings:
                 raise ConfigurationError(
                     f"{name}={getattr(self, name)} is too small", remedy="Give 1 or more."
                 )
+        if self.chunk_tokens is not None:
+            from ..retrieval.chunking import check_budget
+
+            check_budget(self.chunk_tokens)
 
     @property
     def configuration(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ...text.visible import visible_line
 from ..run_account import RunAccount
+from ..run_file import RunFile
 from ..storage.run_folder import RunFolder
 from .shards import shard_of
 
@@ -32,6 +33,8 @@ class RunReport:
         read_pages: Pages that were read since that start.
         gpus: Cards, or reading processes, at the same time.
         gpu_price: Price of an hour of one card; None if it was not given.
+        starts: How often the run was started; more than once if it was interrupted.
+        earlier_gpu_hours: Hours of all cards in the starts before, each known within a minute.
         p50: Seconds of a page at the backend that half of the pages stay below; within 2 %.
         p99: The same for 99 of 100 pages.
     """
@@ -43,6 +46,8 @@ class RunReport:
     gpu_price: float | None = None
     p50: float | None = None
     p99: float | None = None
+    starts: int = 1
+    earlier_gpu_hours: float = 0.0
 
     @property
     def pages_per_second(self) -> float:
@@ -51,8 +56,13 @@ class RunReport:
 
     @property
     def gpu_hours(self) -> float:
-        """Hours of all cards since the last start."""
-        return self.seconds * self.gpus / 3600
+        """Hours of all cards, in all starts."""
+        return self.seconds * self.gpus / 3600 + self.earlier_gpu_hours
+
+    @property
+    def money(self) -> float | None:
+        """What those cost; None without a price."""
+        return None if self.gpu_price is None else self.gpu_price * self.gpu_hours
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""
@@ -64,7 +74,7 @@ class RunReport:
             "pages_per_second": self.pages_per_second,
             "gpus": self.gpus,
             "gpu_hours": self.gpu_hours,
-            "money": None if self.gpu_price is None else self.gpu_price * self.gpu_hours,
+            "money": self.money,
             "p50_seconds": self.p50,
             "p99_seconds": self.p99,
         }
@@ -104,9 +114,10 @@ class RunReport:
         yield "storage", f"{account.bytes / 1e6:,.1f} MB"
         yield "seconds since the last start", f"{self.seconds:,.1f}"
         yield "pages a second", f"{self.pages_per_second:,.2f}"
-        yield "GPU hours", f"{self.gpu_hours:,.2f}"
-        if self.gpu_price is not None:
-            yield "money", f"{self.gpu_price * self.gpu_hours:,.2f}"
+        yield "starts", f"{self.starts:,}"
+        yield "GPU hours, in all starts", f"{self.gpu_hours:,.2f}"
+        if self.money is not None:
+            yield "money", f"{self.money:,.2f}"
         if self.p50 is not None and self.p99 is not None:
             yield "seconds a page, p50 and p99", f"{self.p50:.2f}, {self.p99:.2f}"
 
@@ -116,14 +127,24 @@ def report_of(
     account: RunAccount,
     *,
     parts: int,
-    seconds: float,
+    file: RunFile,
     read_pages: int,
     gpus: int,
     gpu_price: float | None,
 ) -> RunReport:
     """The report of a run whose pages were counted."""
     p50, p99 = _percentiles(folder, parts)
-    return RunReport(account, seconds, read_pages, gpus, gpu_price, p50, p99)
+    return RunReport(
+        account,
+        file.seconds,
+        read_pages,
+        gpus,
+        gpu_price,
+        p50,
+        p99,
+        file.starts,
+        file.earlier_card_seconds / 3600,
+    )
 
 
 def write_report(folder: RunFolder, report: RunReport) -> None:
