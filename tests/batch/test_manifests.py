@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from deepseek_ocr_rag.batch import ManifestEntry, manifest_entries
+from deepseek_ocr_rag.batch.storage.locations import located
 from deepseek_ocr_rag.errors import ConfigurationError, SourceNotFoundError
 
 SHA = "ab" * 32
@@ -182,6 +183,12 @@ def test_a_name_that_is_not_utf8_is_told(tmp_path, manifest):
 def test_a_web_address_is_no_manifest():
     with pytest.raises(ConfigurationError, match="neither listed nor written"):
         list(manifest_entries("https://example.org/manifest.jsonl"))
+
+
+def test_a_chain_of_file_systems_is_refused_before_anything_is_fetched():
+    """It would reach web addresses that no FetchPolicy has seen."""
+    with pytest.raises(ConfigurationError, match="chains several file systems"):
+        located("zip://a.pdf::http://127.0.0.1:1/x.zip")
 
 
 def test_a_password_is_not_shown():

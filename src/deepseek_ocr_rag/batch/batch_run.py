@@ -126,11 +126,7 @@ class _Run:
 
     def run(self, gpu_price: float | None, on_progress: OnProgress | None) -> RunReport:
         with self._folder.held():
-            file = RunFile(
-                self._folder,
-                self._settings,
-                {"manifest": self._manifest, "engine": self._engine},
-            )
+            file = RunFile(self._folder, self._settings, self._manifest, self._engine)
             file.write(self._cards, {"state": "running"})
             # What was begun when this process was killed says nothing about the pages.
             with suppress(OutputError):

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final
 
 from ..errors import ConfigurationError
@@ -29,7 +29,7 @@ __all__ = ["MeasuredRate", "measured_rate"]
 
 SEED: Final = 20
 
-LEAST_SECONDS: Final = 5.0
+LEAST_SECONDS: Final = 15.0
 MOST_SECONDS: Final = 60.0
 TURNS: Final = 4
 """Units are begun until so many times what is read at the same time was, and the least time is over;
@@ -96,6 +96,7 @@ def measured_rate(units: Sequence[PageUnit], settings: BatchSettings) -> Measure
             remedy=rows[0].error if rows else "Give a manifest with pages.",
         )
     rate, error = _steady(ended, math.inf if chosen.all_begun else chosen.last, end - begun)
+    _shard_bytes(rows[:1], settings.chunk_tokens)  # the libraries are loaded only once
     written, size = time.monotonic(), _shard_bytes(rows, settings.chunk_tokens)
     return MeasuredRate(
         pages=pages,
@@ -142,7 +143,7 @@ def _steady(ended: Sequence[tuple[float, int]], last: float, seconds: float) -> 
     first = ended[0][0]
     steady = [(when, count) for when, count in ended[1:] if when <= last]
     pages = sum(count for _, count in steady)
-    if pages < FEWEST:
+    if pages < FEWEST or len(steady) < SPANS:
         return sum(count for _, count in ended) / max(seconds, 1e-9), 0.0
     span = max(1e-9, (steady[-1][0] - first) / SPANS)
     borders = [first + part * span for part in range(SPANS)] + [math.inf]
@@ -150,7 +151,12 @@ def _steady(ended: Sequence[tuple[float, int]], last: float, seconds: float) -> 
         sum(count for when, count in steady if low < when <= high) / span
         for low, high in pairwise(borders)
     ]
-    rate = pages / (SPANS * span)
+    # Pages come in waves, of which the first may be cut anywhere: the slope of all counts hardly
+    # depends on that, and the pages between two moments do.
+    counts = list(accumulate(count for _, count in steady))
+    rate = statistics.linear_regression([when for when, _ in steady], counts).slope
+    if not rate > 0:
+        rate = pages / (SPANS * span)
     return rate, min(SURE * statistics.stdev(rates) / math.sqrt(SPANS), 0.9 * rate)
 
 

@@ -25,19 +25,24 @@ class RunFile:
     Args:
         folder: The folder of the run.
         settings: What reads.
-        named: What else is noted.
+        manifest: The manifest, as it was named.
+        engine: What runs the reading.
 
     Raises:
         ConfigurationError: If the folder holds a run with other settings.
         OutputError: If it cannot be read or written.
     """
 
-    def __init__(self, folder: RunFolder, settings: BatchSettings, named: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: RunFolder, settings: BatchSettings, manifest: str, engine: str
+    ) -> None:
+        self.manifest = manifest
         self._folder = folder
         self._begun = self._noted = time.time()
         self._starts: list[dict[str, Any]] = []
         self._head = {
-            **named,
+            "manifest": manifest,
+            "engine": engine,
             "configuration": settings.configuration,
             "settings": settings.to_dict(),
             "version": __version__,

@@ -43,7 +43,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _ToldUnit:
     """What an actor says of a unit; with a ``problem`` it was not read."""
 
     name: str
@@ -137,7 +137,7 @@ def ray_units(
 
 def _acknowledged(
     window: list[PageUnit], settings: BatchSettings, folder: RunFolder, shares: RayShares
-) -> Iterator[_Told]:
+) -> Iterator[_ToldUnit]:
     """What the actors say of each unit."""
     from ray.exceptions import RayError
 
@@ -148,7 +148,7 @@ def _acknowledged(
             for name, pages, errors, reader, problem in zip(*columns, strict=True):
                 kinds = json.loads(errors)
                 done = PagesDone(str(reader), int(pages) - sum(kinds.values()), kinds)
-                yield _Told(str(name), done, str(problem))
+                yield _ToldUnit(str(name), done, str(problem))
     except RayError as error:
         cause = _cause_of_ours(error)
         if cause is not None:

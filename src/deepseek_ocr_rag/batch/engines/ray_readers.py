@@ -34,7 +34,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _UnitOutcome:
     """What became of a unit: its errors by class, or why it was not read at all."""
 
     errors: dict[str, int]
@@ -83,9 +83,9 @@ class StoringReader:
             "problem": [each.problem for each in told],
         }
 
-    def _run(self, unit: PageUnit, drawn: DrawnUnit | None) -> _Told:
+    def _run(self, unit: PageUnit, drawn: DrawnUnit | None) -> _UnitOutcome:
         if self._failures >= MOST_FAILURES:
-            return _Told({}, self._problem)
+            return _UnitOutcome({}, self._problem)
         try:
             errors = self._runner.run(unit, drawn)
         except BackendError as error:
@@ -94,10 +94,10 @@ class StoringReader:
                 self._problem = str(error)
                 if self._failures == MOST_FAILURES:
                     _log.warning("%s is left out: %s", _this_reader(), error)
-            return _Told({}, str(error))
+            return _UnitOutcome({}, str(error))
         with self._lock:
             self._failures = 0
-        return _Told(dict(errors))
+        return _UnitOutcome(dict(errors))
 
 
 class DrawnStoringReader(StoringReader):

@@ -10,6 +10,7 @@ from typing import Any, Final
 from ...text.visible import visible_line
 from ..run_account import RunAccount
 from ..run_file import RunFile
+from ..storage.locations import shown_uri
 from ..storage.run_folder import RunFolder
 from .shards import shard_of
 
@@ -33,6 +34,7 @@ class RunReport:
         read_pages: Pages that were read since that start.
         gpus: Cards, or reading processes, at the same time.
         gpu_price: Price of an hour of one card; None if it was not given.
+        manifest: The manifest, as it was named.
         starts: How often the run was started; more than once if it was interrupted.
         earlier_gpu_hours: Hours of all cards in the starts before, each known within a minute.
         p50: Seconds of a page at the backend that half of the pages stay below; within 2 %.
@@ -46,6 +48,7 @@ class RunReport:
     gpu_price: float | None = None
     p50: float | None = None
     p99: float | None = None
+    manifest: str = ""
     starts: int = 1
     earlier_gpu_hours: float = 0.0
 
@@ -86,7 +89,7 @@ class RunReport:
         lines = [
             "# Report of a run",
             "",
-            verdict,
+            f"{verdict} Manifest: {_code(self.manifest)}.",
             "",
             "| | |",
             "|---|---|",
@@ -110,16 +113,24 @@ class RunReport:
         yield "errors", f"{account.errors:,}"
         yield "attempts", f"{account.attempts:,}"
         yield "loops", f"{account.statuses.get('repetition', 0):,}"
-        yield "tokens", f"{account.tokens:,}"
+        if account.tokens:
+            yield "tokens", f"{account.tokens:,}"
         yield "storage", f"{account.bytes / 1e6:,.1f} MB"
-        yield "seconds since the last start", f"{self.seconds:,.1f}"
-        yield "pages a second", f"{self.pages_per_second:,.2f}"
         yield "starts", f"{self.starts:,}"
+        yield "seconds since the last start", f"{self.seconds:,.1f}"
+        yield "pages read since the last start", f"{self.read_pages:,}"
+        yield "pages a second", f"{self.pages_per_second:,.2f}"
+        yield "cards, or reading processes", f"{self.gpus:,}"
+        if self.gpus > 1:
+            yield "pages a second of each", f"{self.pages_per_second / self.gpus:,.2f}"
         yield "GPU hours, in all starts", f"{self.gpu_hours:,.2f}"
         if self.money is not None:
-            yield "money", f"{self.money:,.2f}"
+            yield f"money, at {self.gpu_price:,.2f} an hour", f"{self.money:,.2f}"
+            if self.account.pages:
+                each = 1000 * self.money / self.account.pages
+                yield "money for 1,000 pages that were read", f"{each:,.2f}"
         if self.p50 is not None and self.p99 is not None:
-            yield "seconds a page, p50 and p99", f"{self.p50:.2f}, {self.p99:.2f}"
+            yield "seconds a page, p50 and p99", f"{self.p50:.3g}, {self.p99:.3g}"
 
 
 def report_of(
@@ -142,6 +153,7 @@ def report_of(
         gpu_price,
         p50,
         p99,
+        shown_uri(file.manifest),
         file.starts,
         file.earlier_card_seconds / 3600,
     )
