@@ -134,13 +134,33 @@ def test_reading_never_takes_the_processors_that_draw(cluster, resources, gpus, 
     ],
 )
 def test_every_card_has_an_actor_from_the_start(cards, batches, fewest):
-    pool = actor_options(RayShares(4, cards, 1.0, 16), batches)["compute"]
+    options = actor_options(RayShares(4, cards, 1.0, 16), BatchSettings(), 1, batches)
+    pool = options["compute"]
     assert (pool.min_size, pool.max_size) == (fewest, 4)
 
 
-@pytest.mark.parametrize(("units", "together"), [(0, 1), (4, 1), (16, 2), (32, 4), (16_384, 4)])
-def test_a_few_units_are_spread_over_all_cards(units, together):
-    assert units_in_batch(units, RayShares(4, 1.0, 1.0, 16)) == together
+@pytest.mark.parametrize(
+    ("cards", "actors", "units", "together"),
+    [
+        (0.0, 4, 0, 1),
+        (0.0, 4, 16, 2),
+        (0.0, 4, 32, 4),
+        (0.0, 4, 16_384, 4),
+        # Of two cards, one took half of the batches of four, though the other was ready earlier.
+        (1.0, 2, 32, 1),
+        (1.0, 64, 16_384, 4),
+    ],
+)
+def test_no_actor_is_without_a_unit_while_others_have_many(cards, actors, units, together):
+    assert units_in_batch(units, RayShares(actors, cards, 1.0, 16)) == together
+
+
+@pytest.mark.parametrize(("together", "calls"), [(1, 16), (4, 4)])
+def test_a_card_reads_512_pages_at_the_same_time_however_they_are_sent(together, calls):
+    shares = RayShares(2, 1.0, 1.0, 16)
+    options = actor_options(shares, BatchSettings(backend="local:model"), together, 100)
+    assert options["compute"].max_concurrent_calls_per_actor == calls
+    assert options["compute"].max_tasks_in_flight_per_actor == calls + 2
 
 
 class PoolOfRay255(ray.data.ActorPoolStrategy):
@@ -159,6 +179,7 @@ class PoolOfRay255(ray.data.ActorPoolStrategy):
         super().__init__(
             min_size=min_size,
             max_size=max_size,
+            max_tasks_in_flight_per_actor=max_tasks_in_flight_per_actor,
             enable_true_multi_threading=enable_true_multi_threading,
         )
 
@@ -166,7 +187,7 @@ class PoolOfRay255(ray.data.ActorPoolStrategy):
 @pytest.mark.parametrize("pool", [ray.data.ActorPoolStrategy, PoolOfRay255])
 def test_an_actor_reads_two_batches_at_a_time_whatever_the_version_of_ray(monkeypatch, pool):
     monkeypatch.setattr(ray.data, "ActorPoolStrategy", pool)
-    options = actor_options(SHARES, 1)
+    options = actor_options(SHARES, BatchSettings(), 4, 1)
     found = getattr(options["compute"], "max_concurrent_calls_per_actor", None)
     assert (found or options["max_concurrency"]) == 2
     assert options["compute"].enable_true_multi_threading
@@ -175,7 +196,7 @@ def test_an_actor_reads_two_batches_at_a_time_whatever_the_version_of_ray(monkey
 def test_ray_has_a_name_for_everything_that_it_is_told():
     """It warns of anything else, and will refuse it from Ray 2.64 on."""
     named = signature(ray.data.Dataset.map_batches).parameters
-    assert set(actor_options(SHARES, 1)) <= set(named)
+    assert set(actor_options(SHARES, BatchSettings(), 4, 1)) <= set(named)
 
 
 def test_more_cards_than_the_cluster_has_are_refused(cluster):

@@ -119,7 +119,7 @@ class _Chosen:
     def __init__(self, units: Sequence[PageUnit], settings: BatchSettings) -> None:
         self._units = list(units)
         random.Random(SEED).shuffle(self._units)  # noqa: S311 - the same sample each time
-        self._most = TURNS * settings.units_at_once * settings.unit_pages
+        self._most = TURNS * settings.units_together * settings.unit_pages
         self.last = 0.0
         self.all_begun = False
 

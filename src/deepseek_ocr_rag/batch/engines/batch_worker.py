@@ -72,7 +72,7 @@ def main() -> None:
             logging.exception("%s", visible_line(unit.name))
             os._exit(1)
 
-    with ThreadPoolExecutor(settings.units_at_once, thread_name_prefix="dsocr-unit") as pool:
+    with ThreadPoolExecutor(settings.units_together, thread_name_prefix="dsocr-unit") as pool:
         while True:
             try:
                 unit = PageUnit(**receive(requests, longest=0).message["unit"])

@@ -120,7 +120,7 @@ class _LocalReading:
         self._settings = settings
         self._folder = folder
         self._on_pages = on_pages
-        self._most = settings.units_at_once + AHEAD
+        self._most = settings.units_together + AHEAD
         self._inbox: Inbox = queue.SimpleQueue()
         names = devices if len(set(devices)) == len(devices) else range(1, 1 + len(devices))
         self._seats = [

@@ -197,7 +197,7 @@ def _dataset(
         fn_constructor_args=(settings.to_dict(), folder.uri),
         batch_size=together,
         batch_format="pyarrow" if apart else "default",
-        **actor_options(shares, blocks),
+        **actor_options(shares, settings, together, blocks),
     )
     options = dataset.context.execution_options
     dataset.context.enable_progress_bars = False  # there is one already

@@ -73,7 +73,7 @@ class StoringReader:
     ) -> dict[str, list[Any]]:
         if self._failures >= MOST_FAILURES:
             time.sleep(REST_SECONDS)
-        with ThreadPoolExecutor(self._reader.settings.units_at_once) as pool:
+        with ThreadPoolExecutor(self._reader.settings.units_together) as pool:
             told = list(pool.map(self._run, units, drawn))
         return {
             "unit": [unit.file_name for unit in units],

@@ -8,15 +8,24 @@ from typing import Any, Final
 
 from ...errors import ConfigurationError
 from ..arrow_extra import check_ray
+from ..batch_settings import BatchSettings
 
 __all__ = ["RayShares", "actor_options", "ray_shares", "units_in_batch"]
 
 UNITS_IN_BATCH: Final = 4
 """Units that go to an actor together, at most: each batch costs Ray some milliseconds."""
 
+FEW_CARDS: Final = 16
+"""So many cards get single units, and more of them get them together: then Ray has more to do, and
+at the end a card that has no unit left costs less."""
+
 BATCHES_AT_ONCE: Final = 2
-"""Batches that an actor reads at the same time: when the last pages of one are slow, the other has
-pages for the card."""
+"""Batches that an actor without a card reads at the same time: when the last pages of one are slow,
+there are others."""
+
+BATCHES_AHEAD: Final = 2
+"""Batches that wait at an actor beside those that it reads. With more, the first actor that is ready
+takes what the others could have read."""
 
 DRAWERS: Final = 4
 """Tasks that draw for one actor, at most. One draws about 16 pages a second, a card reads 25."""
@@ -77,10 +86,14 @@ def ray_shares(gpus: int | None) -> RayShares:
 
 def units_in_batch(units: int, shares: RayShares) -> int:
     """How many units go to an actor together: fewer if some actors would get none."""
+    if shares.cards:
+        return max(1, min(UNITS_IN_BATCH, shares.actors // FEW_CARDS))
     return max(1, min(UNITS_IN_BATCH, units // (BATCHES_AT_ONCE * shares.actors)))
 
 
-def actor_options(shares: RayShares, batches: int) -> dict[str, Any]:
+def actor_options(
+    shares: RayShares, settings: BatchSettings, together: int, batches: int
+) -> dict[str, Any]:
     """What ``map_batches`` is told about the actors.
 
     Every card has an actor from the start to the end: Ray would start the second one only when
@@ -91,18 +104,24 @@ def actor_options(shares: RayShares, batches: int) -> dict[str, Any]:
 
     Args:
         shares: What the run gets of the cluster.
-        batches: Batches of units; Ray warns of actors beyond them.
+        settings: What reads.
+        together: Units of a batch.
+        batches: Batches; Ray warns of actors beyond them.
     """
     import ray.data
 
+    at_once = BATCHES_AT_ONCE
+    if shares.cards:
+        at_once = max(at_once, -(-settings.units_together // together))
     pool: dict[str, Any] = {
         "min_size": max(1, min(shares.actors, batches)) if shares.cards else 1,
         "max_size": shares.actors,
+        "max_tasks_in_flight_per_actor": at_once + BATCHES_AHEAD,
         "enable_true_multi_threading": True,
     }
     options: dict[str, Any] = {"num_gpus": shares.cards, "num_cpus": shares.cores}
     # Ray 2.55 takes it beside the pool, of which Ray 2.60 warns.
     calls = "max_concurrent_calls_per_actor"
     named = calls in signature(ray.data.ActorPoolStrategy).parameters
-    (pool if named else options)[calls if named else "max_concurrency"] = BATCHES_AT_ONCE
+    (pool if named else options)[calls if named else "max_concurrency"] = at_once
     return {**options, "compute": ray.data.ActorPoolStrategy(**pool)}
