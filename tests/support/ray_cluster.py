@@ -59,11 +59,14 @@ def start_ray_run(
 
 
 def reading_actors() -> list[int]:
-    """The processes of all actors that read."""
+    """The processes of all actors that read, and do not draw as well."""
     return [
         each.pid
         for each in psutil.process_iter(["cmdline"])
-        if any("MapWorker" in part for part in each.info["cmdline"] or ())
+        if any(
+            "MapWorker(MapBatches(DrawnStoringReader))" in part
+            for part in each.info["cmdline"] or ()
+        )
     ]
 
 

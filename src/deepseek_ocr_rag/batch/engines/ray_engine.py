@@ -33,6 +33,10 @@ WINDOW_UNITS: Final = 16_384
 PICTURE_BYTES: Final = 512 * 2**20
 """Bytes of pictures, for each actor, that may be drawn and not yet read: about a thousand pages."""
 
+DRAWN_BATCHES: Final = 1000
+"""Batches after which a process that draws is replaced. Without a difference like this one between
+them, Ray 2.60 would put drawing into the actors that read, where these have no cards."""
+
 PATIENCE_SECONDS: Final = 600.0
 """The run ends when all actors that were heard of read nothing, and for so long nobody else did."""
 
@@ -190,6 +194,7 @@ def _dataset(
             batch_size=together,
             compute=ray.data.TaskPoolStrategy(size=shares.drawers),
             num_cpus=shares.cores,
+            max_calls=DRAWN_BATCHES,
         )
     # Ray starts an actor that died again, and repeats its task, without end.
     dataset = dataset.map_batches(
