@@ -86,7 +86,8 @@ def test_every_page_is_there_once(papers, whole):
     assert (report.account.pages, report.account.errors) == (20, 1)
     assert report.account.kinds == {"CorruptSourceError": 1}
     assert json.loads((folder / "run.json").read_bytes())["state"] == "complete"
-    assert "Every page is there once." in (folder / "report.md").read_text("utf-8")
+    told = "Every page is accounted for: 20 were read, 1 are errors."
+    assert told in (folder / "report.md").read_text("utf-8")
 
 
 def test_pages_are_those_that_a_reader_gives_with_sections_across_units(papers, whole, server):

@@ -33,7 +33,7 @@ from deepseek_ocr_rag.batch.engines.ray_shares import (
     units_in_batch,
 )
 from deepseek_ocr_rag.batch.storage.run_folder import RunFolder
-from deepseek_ocr_rag.errors import ConfigurationError, EngineLostError
+from deepseek_ocr_rag.errors import ConfigurationError, EngineLostError, OutputError
 
 pytestmark = pytest.mark.filterwarnings("default")  # Ray's own
 
@@ -106,6 +106,16 @@ def test_errors_of_ray_are_ours_and_what_was_stored_before_is_told(monkeypatch, 
         next(found)
     assert caught.value.__cause__ is error
     assert "\x1b" not in str(caught.value)
+
+
+def test_an_error_of_ours_that_ray_wraps_is_told_as_it_was(monkeypatch, tmp_path):
+    full = OutputError("the disk is full", remedy="Free some space.")
+    error = RayTaskError("read", "a traceback", full)
+    monkeypatch.setattr(ray_engine, "_dataset", lambda *given: Failing(error))
+    folder = RunFolder(str(tmp_path))
+    with pytest.raises(OutputError, match="the disk is full") as caught:
+        list(ray_units(iter([unit("a")]), BatchSettings(), folder, lambda done: None, SHARES))
+    assert caught.value is full
 
 
 @pytest.mark.parametrize(

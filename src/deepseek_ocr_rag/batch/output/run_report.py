@@ -85,7 +85,10 @@ class RunReport:
     def to_markdown(self) -> str:
         """A page for people."""
         account = self.account
-        verdict = "Every page is there once." if account.complete else "Pages are missing."
+        verdict = "Pages are missing."
+        if account.complete:
+            verdict = f"Every page is accounted for: {account.pages:,} were read"
+            verdict += f", {account.errors:,} are errors." if account.errors else ", none failed."
         lines = [
             "# Report of a run",
             "",
@@ -109,13 +112,13 @@ class RunReport:
     def _figures(self) -> Iterator[tuple[str, str]]:
         account = self.account
         yield "documents", f"{account.documents:,}"
-        yield "pages", f"{account.pages:,}"
-        yield "errors", f"{account.errors:,}"
+        yield "pages that were read", f"{account.pages:,}"
+        yield "errors, of pages and of documents that cannot be opened", f"{account.errors:,}"
         yield "attempts", f"{account.attempts:,}"
         yield "loops", f"{account.statuses.get('repetition', 0):,}"
         if account.tokens:
             yield "tokens", f"{account.tokens:,}"
-        yield "storage", f"{account.bytes / 1e6:,.1f} MB"
+        yield "storage, MB", f"{account.bytes / 1e6:,.3f}"
         yield "starts", f"{self.starts:,}"
         yield "seconds since the last start", f"{self.seconds:,.1f}"
         yield "pages read since the last start", f"{self.read_pages:,}"
