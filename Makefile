@@ -12,7 +12,7 @@ INTEGRATIONS := integrations/langchain integrations/llama_index
 PROJECTS := $(INTEGRATIONS:%=%/pyproject.toml)
 
 .DEFAULT_GOAL := demo
-.PHONY: install demo web browser test test-services test-space check format bench notebooks site lock minimum offline dist fuzz mutants clean
+.PHONY: install demo web browser test test-long test-space check format bench notebooks site lock minimum offline dist fuzz mutants clean
 
 # pip 25.1 is the first that reads dependency groups.
 $(BIN)/python:
@@ -39,7 +39,7 @@ $(VENV)/.dev: $(VENV)/.uv requirements/dev.txt requirements/models.txt pyproject
 		--require-hashes --no-deps \
 		-r requirements/dev.txt -r requirements/models.txt
 	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
-	$(PIP) install --group dev --group docs
+	$(UV) pip install -q --python $(BIN)/python --group dev --group docs
 	@touch $(VENV)/.core $(VENV)/.all $@
 
 install: $(VENV)/.all
@@ -69,18 +69,19 @@ browser:
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($$(nproc) + 1)) \
 	--dist loadfile --no-loadscope-reorder
 test: $(VENV)/.dev
-	$(TEST) -m "not services" || { [ $$? -eq 1 ] && $(AGAIN); }
+	$(TEST) -m "not long" || { [ $$? -eq 1 ] && $(AGAIN); }
 
 # A browser or a hundred processes on a machine that others use may fail a test once. What failed
 # runs again, one test at a time: what fails again fails the suite, and the rest is named, since a
 # test that fails now and then has found something, or must be mended.
 AGAIN = echo "== once more, one at a time:" && cat .pytest_cache/v/cache/lastfailed && \
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --last-failed --last-failed-no-failures none --maxfail 3 \
-	-m "not services"
+	-m "not long"
 
-# Whole services and servers as processes: too long for each change, to be run where one of them changes.
-test-services: $(VENV)/.dev
-	$(TEST) -m services
+# Whole services as processes, a thousand pages, fifty kills: too long for each change. To be run
+# where one of them changes, and before a release.
+test-long: $(VENV)/.dev
+	$(TEST) -m long
 
 # Gradio takes another Pillow than we do, so the Space's demo has an environment of its own.
 test-space: $(VENV)/.dev

@@ -76,6 +76,17 @@ def page_caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("page-caches")
 
 
+@pytest.fixture(scope="session")
+def documented_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all code in the documentation, so that the sample's scan is read once."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the folder above is that of all workers
+        folder = folder.parent
+    folder /= "documented-pages"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def own_page_cache(page_caches: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The cache folder of one test."""

@@ -16,7 +16,7 @@ import yaml
 from docs_pages import ROOT
 
 from deepseek_ocr_rag.cli.arguments import argument_parser
-from deepseek_ocr_rag.cli.servers.service_command import PORT
+from deepseek_ocr_rag.cli.servers.service_options import PORT
 
 DEPLOY = ROOT / "deploy"
 CONTAINERFILE = DEPLOY / "Containerfile"

@@ -182,8 +182,9 @@ def share(url: str, clients: int, numbers: range) -> Measured:
 
 
 def run(service: Service, clients: int, jobs: int, processes: int) -> Measured:
-    """All clients, until all jobs are done; prints the service's memory as it goes on."""
-    measured, seen = Measured(), {}
+    """All clients, until all jobs are done; prints the service's memory in each quarter."""
+    measured = Measured()
+    quarters: dict[int, list[tuple[float, float]]] = {quarter: [] for quarter in range(1, 5)}
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         shares = [
             pool.submit(share, service.url, clients // processes, range(first, jobs, processes))
@@ -191,17 +192,26 @@ def run(service: Service, clients: int, jobs: int, processes: int) -> Measured:
         ]
         while not all(each.done() for each in shares):
             time.sleep(0.1)
-            done = ended_jobs(service.url)
-            if done // (jobs // 4) not in seen and done >= jobs // 4:
-                seen[done // (jobs // 4)] = service.memory()
-                own, others = service.memory()
-                print(f"memory after {done} jobs: {own:.0f} + {others:.0f} MB", flush=True)
+            quarter = min(4 * ended_jobs(service.url) // jobs + 1, 4)
+            quarters[quarter].append(service.memory())
         for each in shares:
             measured.add(each.result())
-    if len(seen) > 1:
-        first, *_, last = (sum(each) for each in seen.values())
-        print(f"memory from a quarter of the jobs to the last: {last / first - 1:+.1%}")
+    print_memory(quarters)
     return measured
+
+
+def print_memory(quarters: dict[int, list[tuple[float, float]]]) -> None:
+    """The medians of each quarter: a process that begins or ends a document has less for a moment."""
+    medians = {
+        quarter: [statistics.median(part) for part in zip(*seen, strict=True)]
+        for quarter, seen in quarters.items()
+        if seen
+    }
+    for quarter, (own, others) in medians.items():
+        print(f"memory in quarter {quarter} of the jobs: {own:.0f} + {others:.0f} MB")
+    if 2 in medians and 4 in medians:
+        change = sum(medians[4]) / sum(medians[2]) - 1
+        print(f"memory of the last quarter beside the second: {change:+.1%}")
 
 
 def ended_jobs(url: str) -> int:

@@ -271,7 +271,9 @@ def many_pages() -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("engine", EXACT)
+@pytest.mark.parametrize(
+    "engine", [pytest.param("transformers", marks=pytest.mark.long), *EXACT[1:]]
+)
 def test_forty_pages_at_once(
     engine: str, many_pages: bytes, request: pytest.FixtureRequest
 ) -> None:
@@ -297,8 +299,8 @@ def test_llama_cpp_cuts_text_into_the_published_tokens(
     [
         (1, 20, 20),
         (2, 20, None),
-        pytest.param(1, 100, 100, marks=pytest.mark.services),
-        pytest.param(4, 100, None, marks=pytest.mark.services),
+        pytest.param(1, 100, 100, marks=pytest.mark.long),
+        pytest.param(4, 100, None, marks=pytest.mark.long),
     ],
 )
 def test_many_pages_are_read_whatever_the_slots(

@@ -46,7 +46,7 @@ def test_numbers_that_cannot_be_are_refused(tmp_path, wrong):
         estimate_batch(str(tmp_path), **wrong)
 
 
-@pytest.mark.services
+@pytest.mark.long
 def test_an_estimate_is_what_the_run_takes(tmp_path):
     """A server that needs a second for each page, so that other work on the machine hardly counts."""
     papers = tmp_path / "papers"

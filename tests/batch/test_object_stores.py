@@ -23,7 +23,7 @@ from deepseek_ocr_rag.batch import BatchSettings, batch_documents, run_batch
 from deepseek_ocr_rag.errors import OutputError
 
 pytestmark = [
-    pytest.mark.services,
+    pytest.mark.long,
     pytest.mark.filterwarnings("default"),  # the server's own
     pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there"),
 ]

@@ -25,7 +25,7 @@ from deepseek_ocr_rag.batch import BatchSettings, run_batch
 from deepseek_ocr_rag.sources.source import open_source
 
 pytestmark = [
-    pytest.mark.services,
+    pytest.mark.long,
     pytest.mark.filterwarnings("default"),  # Ray's own
 ]
 

@@ -384,3 +384,11 @@ def test_a_closed_pipe_is_not_an_error(sample_pdf: Path, recording: str) -> None
     with reading.stderr as stderr:
         assert b"Traceback" not in stderr.read()
     assert reading.wait(timeout=LONG) == 0
+
+
+def test_a_command_loads_only_what_it_needs() -> None:
+    """Whoever reads does not wait for what answers, serves or trains."""
+    code = "import sys, deepseek_ocr_rag.cli.commands; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    rooms = {name.split(".")[1] for name in loaded.stdout.split() if "deepseek_ocr_rag." in name}
+    assert rooms.isdisjoint({"answering", "retrieval", "service", "training", "batch", "mcp"})

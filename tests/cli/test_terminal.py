@@ -22,9 +22,10 @@ import pytest
 from house import MODULE_FILES, parsed
 from PIL import Image
 
-from deepseek_ocr_rag.cli import commands, output
+from deepseek_ocr_rag.cli import commands, demo, output
 from deepseek_ocr_rag.cli import main as cli
 from deepseek_ocr_rag.cli.arguments import argument_parser
+from deepseek_ocr_rag.cli.doctor import doctor_command
 from deepseek_ocr_rag.cli.doctor.check import Check
 from deepseek_ocr_rag.service.api.operations.json_log import JsonLines
 from deepseek_ocr_rag.service.engine.reading_process import VisibleLines
@@ -297,8 +298,8 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """No Ollama, quick checks, and an interactive user who types a hostile question."""
     monkeypatch.setenv("OLLAMA_HOST", "http://127.0.0.1:9")
     checks = (Check(EVIL, False, EVIL, EVIL), Check(EVIL, True, EVIL))
-    monkeypatch.setattr(commands, "diagnose", lambda: checks)
-    monkeypatch.setattr(commands, "run_demo", lambda folder, backend, show: show(str(folder)))
+    monkeypatch.setattr(doctor_command, "diagnose", lambda: checks)
+    monkeypatch.setattr(demo, "run_demo", lambda folder, backend, show: show(str(folder)))
     monkeypatch.setattr("sys.stdin", io.StringIO(f"When was the lamp lit? {EVIL}\n"))
 
 

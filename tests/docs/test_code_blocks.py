@@ -31,12 +31,6 @@ WITH_CODE = [
 ]
 
 
-@pytest.fixture(scope="module")
-def kept_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all pages of the documentation, so that the sample's scan is read once."""
-    return tmp_path_factory.mktemp("pages")
-
-
 @pytest.fixture
 def folder(tmp_path: Path, sample_pdf: Path) -> Path:
     """What a reader of the documentation has: a report, and a folder of papers."""
@@ -51,7 +45,7 @@ def folder(tmp_path: Path, sample_pdf: Path) -> Path:
 
 
 @pytest.fixture
-def environment(folder: Path, kept_pages: Path) -> dict[str, str]:
+def environment(folder: Path, documented_pages: Path) -> dict[str, str]:
     """The commands of this checkout, no server, and nobody who listens where Ollama would."""
     commands = folder / ".bin"
     commands.mkdir()
@@ -65,7 +59,7 @@ def environment(folder: Path, kept_pages: Path) -> dict[str, str]:
         **kept,
         "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join(str(ROOT / path) for path in paths),
-        "DSOCR_CACHE_DIR": str(kept_pages),
+        "DSOCR_CACHE_DIR": str(documented_pages),
         "OLLAMA_HOST": "127.0.0.1:9",
         "OMP_NUM_THREADS": "1",
     }

@@ -26,7 +26,7 @@ SECONDS = 120.0
 """For the start of a process on a busy machine."""
 
 pytestmark = [
-    pytest.mark.services,
+    pytest.mark.long,
     pytest.mark.skipif(os.name == "nt", reason="the signals are those of POSIX"),
 ]
 

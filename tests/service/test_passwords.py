@@ -17,7 +17,7 @@ from deepseek_ocr_rag.cli.main import main
 from deepseek_ocr_rag.errors import PasswordError
 from deepseek_ocr_rag.service import JobOptions, ServiceReader
 
-pytestmark = pytest.mark.services
+pytestmark = pytest.mark.long
 
 PASSWORD = "sesame-4711"
 WRONG = "barley-4712"

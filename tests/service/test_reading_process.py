@@ -17,7 +17,7 @@ from deepseek_ocr_rag import errors
 from deepseek_ocr_rag.service import JobOptions, JobState, ReaderSettings
 
 pytestmark = [
-    pytest.mark.services,
+    pytest.mark.long,
     pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there"),
 ]
 

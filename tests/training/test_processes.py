@@ -38,6 +38,7 @@ def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_two_processes_train_what_one_does(
     folders: dict[str, Path], data: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,12 +20,13 @@ def test_there_are_blocks_to_run() -> None:
 
 
 @pytest.mark.slow
-def test_the_blocks_run_as_printed(tmp_path: Path) -> None:
+def test_the_blocks_run_as_printed(tmp_path: Path, documented_pages: Path) -> None:
     """Each has a namespace of its own; one process, since importing the framework takes seconds."""
     program = Path(docs_pages.__file__).with_name("run_docs_page.py")
     ran = subprocess.run(
         [sys.executable, str(program), str(README), "python"],
         cwd=tmp_path,
+        env={**os.environ, "DSOCR_CACHE_DIR": str(documented_pages)},
         capture_output=True,
         text=True,
         timeout=300,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -17,14 +18,21 @@ from ..samples import sample_path
 from ..service.client.service_address import names_service, service_of
 from ..service.client.service_reader import ServiceReader
 from ..sources.source import open_source
+from .output import print_output
 
-__all__ = ["QUESTIONS", "run_demo"]
+__all__ = ["QUESTIONS", "run_demo", "show_demo"]
 
 QUESTIONS = (
     "What did the whole programme of LED lamps cost?",
     "How many crowns does the board grant for a new emitter?",
 )
 """The first is answered by the born-digital page, the second by the scan."""
+
+
+def show_demo(options: argparse.Namespace) -> int:
+    """``dsocr demo``: read the sample and answer two questions about it."""
+    run_demo(Path(options.output), backend=options.backend, show=print_output)
+    return 0
 
 
 def run_demo(folder: Path, *, backend: str = "auto", show: Callable[[str], None]) -> None:

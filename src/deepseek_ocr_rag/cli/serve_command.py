@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import shlex
 from typing import Final
 
 from ..errors import ConfigurationError
+from .output import print_output
 
-__all__ = ["SERVERS", "Release", "release_of", "serve_command"]
+__all__ = ["SERVERS", "Release", "print_serve_command", "release_of", "serve_command"]
 
 SERVERS: Final = ("vllm", "sglang", "llama.cpp", "ollama")
 """Servers for which :func:`serve_command` has a command."""
@@ -43,6 +45,16 @@ VLLM_WITH_RENDERER_WORKERS: Final = (0, 26)
 """The first release with which ``--renderer-num-workers`` was tried."""
 
 _PROCESSOR: Final = "vllm.model_executor.models.deepseek_ocr:NGramPerReqLogitsProcessor"
+
+
+def print_serve_command(options: argparse.Namespace) -> int:
+    """``dsocr serve-command``: print the command."""
+    print_output(
+        serve_command(
+            options.server, version=options.version, port=options.port, model=options.model
+        )
+    )
+    return 0
 
 
 def serve_command(

@@ -110,7 +110,7 @@ def test_a_reader_uses_it_like_any_other_backend(backend, sample_pdf, given) -> 
     assert backend.cards == 2  # so that pages are drawn for both
 
 
-@pytest.mark.services
+@pytest.mark.long
 def test_a_process_that_stands_still_does_not_hold_up_the_others(backend, page, given) -> None:
     first, second = engines_of(backend).processes
     pid = first._processes.engine.pid
@@ -127,7 +127,7 @@ def test_a_process_that_stands_still_does_not_hold_up_the_others(backend, page, 
     assert given[id(first)] < given[id(second)]
 
 
-@pytest.mark.services
+@pytest.mark.long
 def test_the_other_card_reads_the_pages_of_a_process_that_is_killed(backend, page) -> None:
     engines = engines_of(backend)
     first, second = engines.processes
@@ -148,7 +148,7 @@ def test_the_other_card_reads_the_pages_of_a_process_that_is_killed(backend, pag
     assert first not in engines.processes
 
 
-@pytest.mark.services
+@pytest.mark.long
 def test_if_all_processes_are_killed_pages_wait_for_a_new_one(backend, page) -> None:
     engines = engines_of(backend)
     for process in engines.processes:
@@ -158,7 +158,7 @@ def test_if_all_processes_are_killed_pages_wait_for_a_new_one(backend, page) -> 
     assert engines.processes
 
 
-@pytest.mark.services
+@pytest.mark.long
 def test_pages_are_read_by_transformers_if_the_engine_does_not_run_on_the_cards(
     golden_checkpoint, page, monkeypatch, caplog
 ) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from deepseek_ocr_rag.backends.known_failures import LONGEST_TEXT, failure_named
-from deepseek_ocr_rag.cli import commands
 from deepseek_ocr_rag.cli import main as cli
+from deepseek_ocr_rag.cli.doctor import doctor_command
 from deepseek_ocr_rag.cli.doctor.diagnose import Check, _optional, diagnose, failure_text
 
 
@@ -85,7 +85,9 @@ def test_what_everything_else_works_without_is_shown_as_optional(
     extras = {"pymupdf", "docling-core", "versions for official", "backend ollama", "answers"}
     assert all(checks[name].optional for name in extras)
     assert not any(checks[name].optional for name in ("python", "pypdfium2", "backend lite"))
-    monkeypatch.setattr(commands, "diagnose", lambda: (missing, Check("python", False, "3.9", "x")))
+    monkeypatch.setattr(
+        doctor_command, "diagnose", lambda: (missing, Check("python", False, "3.9", "x"))
+    )
     assert cli.main(["doctor"]) == 0
     optional, _, needed, _ = capsys.readouterr().out.splitlines()
     assert optional.startswith("-   docling-core-that-is-missing: optional, not installed")

@@ -20,7 +20,7 @@ from served_command import served
 from deepseek_ocr_rag import sample_path
 from deepseek_ocr_rag.cli.main import main
 
-pytestmark = pytest.mark.services
+pytestmark = pytest.mark.long
 
 SAMPLE = Path(sample_path())
 GUIDE = ROOT / "docs" / "guides" / "service.md"

@@ -29,7 +29,7 @@ from deepseek_ocr_rag.service.api.access.api_keys import LOCAL_OWNER, ApiKeys
 from deepseek_ocr_rag.service.api.api_settings import ApiSettings
 
 pytestmark = [
-    pytest.mark.services,
+    pytest.mark.long,
     pytest.mark.filterwarnings("ignore:pages are read by the built-in"),
 ]
 

@@ -20,7 +20,7 @@ from service_queue import submit, until
 from deepseek_ocr_rag.service import ReaderSettings
 from deepseek_ocr_rag.service.api.api_settings import ApiSettings
 
-pytestmark = pytest.mark.services
+pytestmark = pytest.mark.long
 
 OWNER = "anna"
 DOCUMENT = marked_pdf(300)

@@ -14,7 +14,7 @@ from mistralai.client import Mistral
 from mistralai.client.models import OCRPageObject
 from running_service import ANNA, RunningService
 
-pytestmark = [pytest.mark.services, DOCLING_WARNS]
+pytestmark = [pytest.mark.long, DOCLING_WARNS]
 
 SECONDS = 900
 """The scan needs OCR, which takes long on a busy machine."""

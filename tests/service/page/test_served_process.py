@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from docs_pages import ROOT
 from page_server import PageServer, marked_pdf
 from playwright.sync_api import expect
@@ -62,6 +63,7 @@ def free_port() -> int:
     return port
 
 
+@pytest.mark.long
 def test_a_service_that_is_killed_is_taken_up_when_it_comes_back(
     open_page: Open, tmp_path: Path
 ) -> None:
@@ -104,6 +106,7 @@ def test_the_page_paints_at_once(open_page: Open, tmp_path: Path, capsys: Any) -
     assert min(times) < FIRST_PAINT_MS
 
 
+@pytest.mark.long
 def test_the_first_page_comes_about_as_soon_as_dsocr_reads_the_sample(
     open_page: Open, tmp_path: Path, capsys: Any
 ) -> None:

@@ -103,7 +103,8 @@ def _embeddings(
 
 def input_device(model: PreTrainedModel) -> torch.device:
     """Return the device for token ids and pixels: that of the embeddings, if there are several."""
-    return next(model.get_input_embeddings().parameters()).device
+    device: torch.device = next(model.get_input_embeddings().parameters()).device
+    return device
 
 
 def image_features(model: PreTrainedModel, views: Sequence[PageViews]) -> list[torch.Tensor]:
