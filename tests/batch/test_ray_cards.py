@@ -23,7 +23,7 @@ from ray_cluster import NODE, reading_actors, start_cluster, start_ray_run, wait
 from deepseek_ocr_rag.batch import BatchSettings, run_batch
 
 pytestmark = [
-    pytest.mark.services,
+    pytest.mark.long,
     pytest.mark.filterwarnings("default"),  # Ray's own
 ]
 
