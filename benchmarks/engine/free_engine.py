@@ -1,6 +1,8 @@
 """The engine's process with a device that takes no time and writes random tokens.
 
-Started by engine_host.py in place of :mod:`deepseek_ocr_rag.backends.local.engine_worker`.
+Started by engine_host.py in place of :mod:`deepseek_ocr_rag.backends.local.engine_worker`. A
+:class:`CountedRunner` counts what an H200 would take, so that the loop's order of steps and prompts
+can be judged without a GPU.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import random
 from collections.abc import Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
 
 from deepseek_ocr_rag.backends.local import engine_worker as local_worker
@@ -16,7 +19,7 @@ from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import WrittenSequence
 
-__all__ = ["free_engine", "ordinary"]
+__all__ = ["CountedRunner", "free_engine", "ordinary"]
 
 SLOTS = 512
 ORDINARY = (3, 120_000)
@@ -53,6 +56,56 @@ class FreeRunner:
 
     def step(self, sequences: Sequence[WrittenSequence], drafts: object) -> FreeReport:
         return FreeReport(sequences)
+
+
+ROWS = (1, 8, 16, 32, 64, 128, 256, 512)
+STEP_MS = (0.82, 0.88, 0.95, 1.05, 1.25, 1.5, 1.8, 2.0)
+"""Rows of a step, and what it takes without its attention. In the engine, random weights send the
+rows to fewer experts than in a step of random tokens."""
+BYTES_PER_MS = 4.0e9
+TOKEN_BYTES = {"model": 61_440, "fp8": 32_640}
+"""Bytes of the cache that attention reads for a token."""
+PROMPT_MS = 11.0
+
+
+class CountedReport(FreeReport):
+    """Random tokens, once the device has done what came before."""
+
+    def __init__(
+        self, sequences: Sequence[WrittenSequence], runner: CountedRunner, ms: float
+    ) -> None:
+        super().__init__(sequences)
+        self._runner = runner
+        runner.device = max(runner.device, runner.clock) + ms
+        self._end = runner.device
+
+    @property
+    def is_ready(self) -> bool:  # type: ignore[override]
+        return self._runner.clock >= self._end
+
+    def wait(self) -> list[tuple[list[int], list[float]]]:
+        self._runner.clock = max(self._runner.clock, self._end)
+        return super().wait()
+
+
+class CountedRunner:
+    """An H200 whose time is counted, from figures of 2026-11-29; the host takes none."""
+
+    clock = 0.0
+    """Milliseconds that have passed for the host."""
+    device = 0.0
+    """When the device has done all that it was given."""
+
+    def __init__(self, cache: str) -> None:
+        self._token_bytes = TOKEN_BYTES[cache]
+
+    def prefill(self, sequences: Sequence[WrittenSequence]) -> CountedReport:
+        return CountedReport(sequences, self, PROMPT_MS * len(sequences))
+
+    def step(self, sequences: Sequence[WrittenSequence], drafts: object) -> CountedReport:
+        read = self._token_bytes * sum(sequence.length for sequence in sequences)
+        took = float(np.interp(len(sequences), ROWS, STEP_MS)) + read / BYTES_PER_MS
+        return CountedReport(sequences, self, took)
 
 
 def free_engine(slots: int = SLOTS) -> Engine:

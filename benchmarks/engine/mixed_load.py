@@ -1,10 +1,12 @@
 """The local engine under a mixed load: real text lengths, real page sizes, several arrivals.
 
     python benchmarks/engine/mixed_load.py draw LOAD.JSON TOKENIZER.JSON
+    python benchmarks/engine/mixed_load.py count LOAD.JSON [--cache fp8]
     python benchmarks/engine/mixed_load.py run LOAD.JSON FOLDER [--cache fp8] [--weights fp8]
 
-``draw`` collects the lengths in tokens of the outputs in ``../shared/model-outputs`` and the
-page sizes of the PDFs in ``../shared/corpus``; it needs no GPU. ``run`` has a checkpoint
+``draw`` collects the lengths in tokens of the outputs in ``../shared/model-outputs``, each as far
+as the watch for loops lets it get, and the page sizes of the PDFs in ``../shared/corpus``; it needs no GPU, and neither does
+``count``: the engine's loop orders the drawn pages for a device whose time is only counted. ``run`` has a checkpoint
 write texts of such lengths, drawn with a fixed seed (FOLDER: see random_checkpoint.py):
 all pages at once, pages that arrive as a stream, a few pages at once, and a page beside a
 long job. Pages are pictures in memory.
@@ -21,13 +23,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import torch
+from free_engine import CountedRunner
 
+from deepseek_ocr_rag.backends.local.engine_worker import TOKENS_PER_FRAME
+from deepseek_ocr_rag.backends.page_text import LoopWatch
 from deepseek_ocr_rag.engine.engine import Engine, GenerationHandle
 from deepseek_ocr_rag.engine.runner import PageImage
+from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask
-from deepseek_ocr_rag.engine.startup import EngineSettings, start_engine
+from deepseek_ocr_rag.engine.startup import PREFILL_TOKENS, EngineSettings, start_engine
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
@@ -44,6 +51,17 @@ TEXT = tuple(range(100, 108))
 RATES = (5, 10, 20)
 STREAMED = 120
 JOB_TOKENS = 1000
+PROMPT = 912
+
+
+def written_tokens(tokenizer: ModelTokenizer, text: str) -> int:
+    """Count the tokens of a text until the reading process would end it as a loop."""
+    ids = tokenizer.encode(text)[:LONGEST]
+    watch = LoopWatch(tokenizer)
+    for start in range(0, len(ids), TOKENS_PER_FRAME):
+        if watch(ids[start : start + TOKENS_PER_FRAME]):
+            return min(len(ids), start + TOKENS_PER_FRAME)
+    return len(ids)
 
 
 def draw(load: Path, tokenizer_file: Path) -> None:
@@ -52,10 +70,11 @@ def draw(load: Path, tokenizer_file: Path) -> None:
 
     tokenizer = ModelTokenizer.from_file(tokenizer_file)
     folder = SHARED / "model-outputs"
-    files = [entry["file"] for entry in json.loads((folder / "manifest.json").read_text())]
+    outputs = json.loads((folder / "manifest.json").read_text())
     lengths = [
-        min(LONGEST, len(tokenizer.encode((folder / file).read_text(encoding="utf-8"))))
-        for file in files
+        written_tokens(tokenizer, (folder / output["file"]).read_text(encoding="utf-8"))
+        for output in outputs
+        if output["pages"] == 1
     ]
     sizes = []
     for pdf in sorted((SHARED / "corpus").rglob("*.pdf")):
@@ -136,7 +155,8 @@ def percentiles(values: Sequence[float]) -> str:
     return f"p50 {ordered[len(ordered) // 2]:.2f} s, p99 {ordered[int(len(ordered) * 0.99)]:.2f} s"
 
 
-def at_once(load: Load, pages: int, tokens: int | None = None) -> None:
+def at_once(load: Load, pages: int, tokens: int | None = None) -> float:
+    """Return pages a second."""
     start = time.perf_counter()
     sent = [load.send(tokens, 0 if number < 4 else 1) for number in range(pages)]
     written = wait(sent)
@@ -152,6 +172,7 @@ def at_once(load: Load, pages: int, tokens: int | None = None) -> None:
     print(
         f"   prompts done: first {begun[0]:.3f}, half {begun[pages // 2]:.2f}, all {begun[-1]:.2f} s"
     )
+    return pages / took
 
 
 def stream(load: Load, rate: int) -> None:
@@ -166,8 +187,13 @@ def stream(load: Load, rate: int) -> None:
           f"{percentiles([page.ended - page.sent for page in sent])}")  # fmt: skip
 
 
-def beside_a_job(load: Load, pages: int) -> None:
-    """A page that arrives while a job writes, and another while the job's prompts run."""
+def beside_a_job(load: Load, pages: int) -> list[tuple[float, float]]:
+    """Read a page while a job's prompts run, and another while the job writes.
+
+    Returns:
+        For each, milliseconds to its first token, and tokens a second after it.
+    """
+    found = []
     for when, seconds in (("while prompts run", 1.5), ("while all write", 14.0)):
         job = [load.send(JOB_TOKENS) for _ in range(pages)]
         time.sleep(seconds)
@@ -183,6 +209,37 @@ def beside_a_job(load: Load, pages: int) -> None:
             if other.handle is not None:
                 other.handle.cancel()
         wait(job)
+        found.append((first, rate))
+    return found
+
+
+def count(file: Path, cache: str, pages: int) -> None:
+    """Order all pages at once for a device whose time is only counted."""
+    data, dice = json.loads(file.read_text()), random.Random(0)
+    runner = CountedRunner(cache)
+    engine = Engine(
+        cast("Any", runner),
+        Scheduler(slots=512, blocks=34_000, max_prefill_tokens=PREFILL_TOKENS),
+        8192,
+    )
+    ends: list[float] = []
+    sent = []
+    for number in range(pages):
+        task = PageTask(
+            [IMAGE] * PROMPT,
+            None,
+            RULE,
+            dice.choice(data["lengths"]),
+            temperature=1.0,
+            priority=0 if number < 4 else 1,
+        )
+        sent.append(engine.submit(task))
+        sent[-1].on_done(lambda _: ends.append(runner.clock / 1000))
+    for handle in sent:
+        handle.result()
+    engine.close()
+    tenths = " ".join(f"{ends[pages * n // 10 - 1]:.1f}" for n in range(1, 11))
+    print(f"{pages} pages, cache {cache}: {pages / ends[-1]:.1f} pages/s, tenths after {tenths} s")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -213,15 +270,21 @@ def run(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("draw", "run"))
+    parser.add_argument("what", choices=("draw", "count", "run"))
     parser.add_argument("load", type=Path)
-    parser.add_argument("folder", type=Path, help="a checkpoint; for draw its tokenizer.json")
+    parser.add_argument(
+        "folder", type=Path, nargs="?", help="for run a checkpoint; for draw its tokenizer.json"
+    )
     parser.add_argument("--cache", default="model", choices=("model", "fp8"))
     parser.add_argument("--weights", default="model", choices=("model", "int8", "fp8"))
     parser.add_argument("--pages", type=int, default=512)
     parser.add_argument("--only", default="once,drawn,job,stream")
     arguments = parser.parse_args()
-    if arguments.what == "draw":
+    if arguments.what == "count":
+        count(arguments.load, arguments.cache, arguments.pages)
+    elif arguments.folder is None:
+        parser.error(f"{arguments.what} needs a folder or file after LOAD.JSON")
+    elif arguments.what == "draw":
         draw(arguments.load, arguments.folder)
     else:
         run(arguments)

@@ -305,7 +305,8 @@ def test_the_place_of_a_cancelled_prompt_is_nobodys_until_it_is_computed() -> No
     engine.close()
 
 
-def test_an_urgent_page_gets_several_steps_for_each_of_the_others() -> None:
+def steps_beside_a_job(settling: int) -> list[set[int]]:
+    """Who takes part in 50 steps, some steps after an urgent page has joined a job."""
     stepped: list[set[int]] = []
     everything = threading.Event()
 
@@ -319,22 +320,27 @@ def test_an_urgent_page_gets_several_steps_for_each_of_the_others() -> None:
 
     scheduler = Scheduler(slots=MANY_ROWS + 1, blocks=5000, max_prefill_tokens=10**6)
     engine = Engine(SeenRunner(), scheduler, 8192)
-    job = [
-        engine.submit(PageTask([0] * 30, None, NoRepeat(0), 8000, priority=1))
-        for _ in range(MANY_ROWS)
-    ]
-    urgent = engine.submit(PageTask([0] * 30, None, NoRepeat(0), 8000, temperature=1.0))
+    for priority in (*[1] * MANY_ROWS, 0):
+        engine.submit(
+            PageTask([0] * 30, None, NoRepeat(0), 8000, temperature=1.0, priority=priority)
+        )
     assert everything.wait(LONG)
-    seen = len(stepped)
-    until(lambda: len(stepped) > seen + 50)
-    urgent.cancel()
-    urgent.result(LONG)
-    alone = sum(rows == {MANY_ROWS} for rows in stepped[seen:])
-    others = sum(len(rows) == MANY_ROWS + 1 for rows in stepped[seen:])
-    for handle in job:
-        handle.cancel()
+    first = len(stepped) + settling
+    until(lambda: len(stepped) > first + 50)
     engine.close()
+    return stepped[first : first + 50]
+
+
+def test_an_urgent_page_gets_several_steps_for_each_of_the_others() -> None:
+    stepped = steps_beside_a_job(0)
+    alone = stepped.count({MANY_ROWS})
+    others = sum(len(rows) == MANY_ROWS + 1 for rows in stepped)
     assert 0 < 3 * others <= alone <= MAX_URGENT_STEPS * (others + 1)
+
+
+def test_a_page_that_has_written_much_is_no_longer_urgent(monkeypatch) -> None:
+    monkeypatch.setattr(engine_module, "MAX_URGENT_TOKENS", 30)
+    assert all(len(rows) == MANY_ROWS + 1 for rows in steps_beside_a_job(60))
 
 
 def test_steps_wait_for_drafts_only_where_the_text_repeats_itself() -> None:

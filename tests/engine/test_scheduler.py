@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.engine.block_pool import BLOCK_SIZE
-from deepseek_ocr_rag.engine.scheduler import PATIENCE, Scheduler
+from deepseek_ocr_rag.engine.scheduler import PATIENCE, SLOTS_PER_RESERVED, Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.page_prompt import End
@@ -65,6 +65,20 @@ def test_a_better_ranked_page_takes_the_slot_of_the_last_one() -> None:
         assert scheduler.plan(1).swap_in == ()
         write(scheduler)
     assert scheduler.plan(1).swap_in == (job[1],)
+
+
+def test_a_better_ranked_page_finds_a_slot_kept_free_beside_a_long_job() -> None:
+    slots = 2 * SLOTS_PER_RESERVED
+    scheduler = Scheduler(slots=slots, blocks=4 * slots)
+    for arrival in range(slots):
+        scheduler.add(sequence(arrival, priority=1))
+    while len(prefilled(scheduler)):
+        pass
+    assert len(scheduler.running) == slots - 2
+    urgent = sequence(slots, priority=0)
+    scheduler.add(urgent)
+    plan = scheduler.plan(1)
+    assert (plan.swap_out, plan.prefill) == ((), (urgent,))
 
 
 def test_equal_pages_do_not_push_each_other_out() -> None:

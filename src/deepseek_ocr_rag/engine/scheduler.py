@@ -21,6 +21,10 @@ from .sequence import WrittenSequence
 
 __all__ = ["Plan", "Scheduler"]
 
+SLOTS_PER_RESERVED: Final = 128
+"""For so many slots one is kept free for better ranked sequences: to swap another one out takes
+longer than to compute a prompt."""
+
 PATIENCE: Final = 4
 CROWDED_PATIENCE: Final = 16
 """Iterations that prompts wait for more to share a prefill with: for pages to arrive, and (if they
@@ -52,6 +56,7 @@ class Scheduler:
         self, *, slots: int, blocks: int, min_batch: int = 4, max_prefill_tokens: int = 8192
     ) -> None:
         self.slots = slots
+        self._reserved = slots // SLOTS_PER_RESERVED
         self._min_batch = min(min_batch, slots)
         self._max_prefill_tokens = max_prefill_tokens
         self._free_slots = list(range(slots - 1, -1, -1))
@@ -141,9 +146,9 @@ class Scheduler:
         is_ready = prefill and self._is_ready()
         for sequence in list(merge(self._swapped, self._waiting, key=_rank)):
             is_prompt = sequence not in self._swapped
+            is_urgent = worst is not None and sequence.task.priority < worst
             if is_prompt:
                 tokens += sequence.length
-                is_urgent = worst is not None and sequence.task.priority < worst
                 # An urgent page does not share a prefill with others, which would delay it.
                 fits = not prompts or (
                     tokens <= self._max_prefill_tokens
@@ -154,14 +159,15 @@ class Scheduler:
                         break
                     continue
             # Some blocks must be left, or the next one that is needed would swap it out again.
-            if not self._free_slots or self._missing(sequence, queries) + len(self._running) > len(
-                self._pool
-            ):
+            missing = self._missing(sequence, queries)
+            if len(self._free_slots) <= (0 if is_urgent else self._reserved) or missing + len(
+                self._running
+            ) > len(self._pool):
                 break
             (self._waiting if is_prompt else self._swapped).remove(sequence)
             (prompts if is_prompt else swapped_in).append(sequence)
             sequence.slot = self._free_slots.pop()
-            sequence.blocks += self._pool.take(self._missing(sequence, queries))
+            sequence.blocks += self._pool.take(missing)
             insort(self._running, sequence, key=_rank)
         if prompts:
             self._waited = 0
@@ -169,8 +175,8 @@ class Scheduler:
 
     def _is_ready(self) -> bool:
         """Whether enough prompts wait, or have waited long enough, for a prefill now."""
-        waiting, free = len(self._waiting), len(self._free_slots)
-        if not waiting or not free:
+        waiting, free = len(self._waiting), len(self._free_slots) - self._reserved
+        if not waiting or free < 1:
             return False
         if not self._running or min(waiting, free) >= self._min_batch or self._is_full():
             return True

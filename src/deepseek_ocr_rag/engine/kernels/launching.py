@@ -7,17 +7,56 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final
 
+import torch
 import triton
+import triton.language as tl
 
-__all__ = ["compiling", "launch"]
+__all__ = ["await_previous", "compiling", "launch"]
+
+MOST_ROWS_AHEAD: Final = 64
+"""Most rows whose kernels are launched ahead. For 512, a step then takes 2 % longer."""
+
+
+def _launches_ahead() -> bool:
+    """Return whether a kernel may be launched before the one before it has ended."""
+    if not torch.cuda.is_available() or torch.cuda.get_device_capability() < (9, 0):
+        return False
+    return hasattr(tl.extra.cuda, "gdc_wait")
+
+
+AHEAD: Final = tl.constexpr(_launches_ahead())
 
 _compile_only: ContextVar[bool] = ContextVar("dsocr_compile_only", default=False)
 
 
-def launch(kernel: Any, grid: tuple[int, ...], *arguments: object, **constants: object) -> None:
-    """Launch a kernel; within :func:`compiling`, only compile it."""
+@triton.jit
+def await_previous():
+    """Let the next kernel be launched, and wait for the end of the one before.
+
+    This is the first statement of a kernel that may be launched ahead: nothing that the kernel
+    before it writes can be read earlier, and nothing that it reads can be overwritten.
+    """
+    if AHEAD:
+        tl.extra.cuda.gdc_launch_dependents()
+        tl.extra.cuda.gdc_wait()
+
+
+def launch(
+    kernel: Any,
+    grid: tuple[int, ...],
+    *arguments: object,
+    rows: int | None = None,
+    **constants: object,
+) -> None:
+    """Launch a kernel; within :func:`compiling`, only compile it.
+
+    A kernel that begins with :func:`await_previous` gives the number of its ``rows``: if they are
+    few, it is launched ahead (programmatic dependent launch), which hides about a microsecond.
+    """
+    if AHEAD and rows is not None and rows <= MOST_ROWS_AHEAD:
+        constants["launch_pdl"] = True
     if _compile_only.get():
         kernel.warmup(*arguments, grid=grid, **constants)
     else:

@@ -21,7 +21,7 @@ from torch import Tensor
 from ..products import float32_product
 from ..weights.tensors import ExpertWeights
 from .block_sizes import ExpertTuning, expert_tuning
-from .launching import launch
+from .launching import await_previous, launch
 
 __all__ = ["moe"]
 
@@ -48,6 +48,7 @@ def _route(
     WIDTH_BLOCK: tl.constexpr,
     LARGEST: tl.constexpr,
 ):
+    await_previous()
     token = tl.program_id(0)
     if EIGHT_BIT:
         channel = tl.arange(0, WIDTH_BLOCK)
@@ -121,6 +122,7 @@ def _gate_up(
     LARGEST: tl.constexpr,
     STAGES: tl.constexpr,
 ):
+    await_previous()
     expert, first, count = _block(counts, tl.program_id(0), EXPERTS, EXPERTS_BLOCK, TOKENS)
     if expert >= EXPERTS:
         return
@@ -193,6 +195,7 @@ def _down(
     EIGHT_BIT: tl.constexpr,
     STAGES: tl.constexpr,
 ):
+    await_previous()
     expert, first, count = _block(counts, tl.program_id(0), EXPERTS, EXPERTS_BLOCK, TOKENS)
     if expert >= EXPERTS:
         return
@@ -285,6 +288,7 @@ def moe(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) ->
         width,
         inner,
         parts,
+        rows=tokens,
         EVEN=inner % first.outputs == 0 and width % first.inputs == 0,
         LARGEST=LARGEST_E4M3,
         **common,
@@ -305,6 +309,7 @@ def moe(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) ->
         tokens,
         width,
         inner,
+        rows=tokens,
         EVEN=width % second.outputs == 0 and inner % second.inputs == 0,
         **common,
         **_tiles(second),
@@ -337,6 +342,7 @@ def _route_tokens(values: Tensor, experts: ExpertWeights, per_token: int, scale:
         tokens,
         width,
         scale,
+        rows=tokens,
         ROUTED=routed,
         EXPERTS=triton.next_power_of_2(routed),
         PER_TOKEN=per_token,

@@ -20,7 +20,7 @@ from ..kv_cache import LayerCache
 from ..ops import StepRows
 from ..slots import Slots
 from .block_sizes import attention_tuning
-from .launching import launch
+from .launching import await_previous, launch
 
 __all__ = ["attend"]
 
@@ -79,6 +79,7 @@ def _attend_chunk(
     SCALED: tl.constexpr,
     STAGES: tl.constexpr,
 ):
+    await_previous()
     row = tl.program_id(0) // heads
     head = tl.program_id(0) % heads
     chunk = tl.program_id(1)
@@ -175,6 +176,7 @@ def _attend_chunk_singly(
     STAGES: tl.constexpr,
 ):
     """Attend with one query a row over an fp8 cache; converting for matrix units takes longer."""
+    await_previous()
     row = tl.program_id(0) // heads
     head = tl.program_id(0) % heads
     chunk = tl.program_id(1)
@@ -239,6 +241,7 @@ def _join_chunks(
     AT_ONCE: tl.constexpr,
     WINDOWED: tl.constexpr,
 ):
+    await_previous()
     query = tl.program_id(0)
     head = tl.program_id(1)
     _slot, _cached, seen, _prompt, _left_out = _span(
@@ -305,6 +308,7 @@ def attend(
             _attend_chunk_singly,
             grid,
             *arguments,
+            rows=len(queries),
             TILE=tuning.tile,
             BLOCK_SIZE=BLOCK_SIZE,
             STAGES=tuning.stages,
@@ -316,6 +320,7 @@ def attend(
             _attend_chunk,
             grid,
             *arguments,
+            rows=len(queries),
             QUERIES=rows.queries,
             TILE=tuning.tile,
             BLOCK_SIZE=BLOCK_SIZE,
@@ -339,6 +344,7 @@ def attend(
         heads,
         window or 0,
         chunks,
+        rows=len(queries),
         QUERIES=rows.queries,
         AT_ONCE=tuning.joined,
         num_warps=tuning.joined // 4,

@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launching import launch
+from .launching import await_previous, launch
 
 __all__ = ["add_norm"]
 
@@ -16,6 +16,7 @@ __all__ = ["add_norm"]
 def _add_norm(
     residual, update, weight, normed, width, epsilon, PARTS: tl.constexpr, BLOCK: tl.constexpr
 ):
+    await_previous()
     token = tl.program_id(0)
     channel = tl.arange(0, BLOCK)
     inside = channel < width
@@ -46,6 +47,7 @@ def add_norm(residual: Tensor, update: Tensor | None, weight: Tensor, epsilon: f
         normed,
         width,
         epsilon,
+        rows=tokens,
         PARTS=parts,
         BLOCK=triton.next_power_of_2(width),
         num_warps=4,

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..block_pool import BLOCK_SIZE
 from ..kv_cache import LARGEST_STORED, LayerCache
 from ..slots import Slots
-from .launching import launch
+from .launching import await_previous, launch
 
 __all__ = ["rotate_and_store"]
 
@@ -69,6 +69,7 @@ def _rotate_and_store(
     SCALED: tl.constexpr,
     STORED: tl.constexpr,
 ):
+    await_previous()
     token = tl.program_id(0)
     head = tl.program_id(1)
     channel = tl.arange(0, HALF)
@@ -118,6 +119,7 @@ def rotate_and_store(
         heads,
         state.block_table.shape[1],
         angles.shape[1],
+        rows=len(qkv),
         LARGEST=LARGEST_E4M3,
         HALF=head_width // 2,
         BLOCK_SIZE=BLOCK_SIZE,

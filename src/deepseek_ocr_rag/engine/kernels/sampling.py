@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..ops import StepRows
 from ..slots import MAX_EXEMPT, Slots
-from .launching import launch
+from .launching import await_previous, launch
 
 __all__ = ["sample"]
 
@@ -42,6 +42,7 @@ def _forbid(
     EXEMPT: tl.constexpr,
     STARTS: tl.constexpr,
 ):
+    await_previous()
     query = tl.program_id(0)
     row = query // QUERIES
     number = query % QUERIES
@@ -96,6 +97,7 @@ def _best_of_span(
     QUERIES: tl.constexpr,
     SPAN: tl.constexpr,
 ):
+    await_previous()
     query = tl.program_id(0)
     span = tl.program_id(1)
     token = span * SPAN + tl.arange(0, SPAN)
@@ -112,17 +114,26 @@ def _best_of_span(
     slot = tl.load(slots + query // QUERIES)
     heat = tl.load(temperatures + slot)
     if heat > 0:
-        # The argmax of score / T + Gumbel noise is distributed as softmax(score / T).
-        offset = (tl.load(lengths + slot) + query % QUERIES) * vocabulary + token
-        uniform = tl.maximum(tl.rand(tl.load(seeds + slot), offset), 1e-20)
+        # The argmax of score / T + Gumbel noise is distributed as softmax(score / T). One number of
+        # the generator (Philox) has four parts, each for a token.
+        quarters = tl.arange(0, SPAN // 4)
+        place = (tl.load(lengths + slot) + query % QUERIES) * spans + span
+        parts = tl.rand4x(tl.load(seeds + slot), place * (SPAN // 4) + quarters)
+        halves = tl.join(tl.join(parts[0], parts[1]), tl.join(parts[2], parts[3]))
+        uniform = tl.maximum(tl.reshape(halves, (SPAN,)), 1e-20)
         score -= heat * tl.log(-tl.log(uniform))
     best, where = tl.max(score, 0, return_indices=True)
     best_logit = best
     peak = best
-    # Each of these reads the whole span again, so both are skipped where they change nothing.
     if heat > 0:
-        at_best = token == span * SPAN + where
-        best_logit = tl.max(tl.where(at_best, logit, float("-inf")), 0)
+        # Read once more: to find it among those of the span takes longer.
+        chosen = span * SPAN + where
+        best_logit = tl.load(
+            logits + query.to(tl.int64) * vocabulary + chosen,
+            mask=chosen < vocabulary,
+            other=float("-inf"),
+        )
+    # Reads the whole span again, so it is skipped where it changes nothing.
     if (heat > 0) | (count > 0):
         peak = tl.max(logit, 0)
     target = query * spans + span
@@ -151,6 +162,7 @@ def _keep(
     QUERIES: tl.constexpr,
     SPANS_BLOCK: tl.constexpr,
 ):
+    await_previous()
     row = tl.program_id(0)
     slot = tl.load(slots + row)
     draft_count = tl.load(drafts + row)
@@ -206,6 +218,7 @@ def sample(logits: Tensor, rows: StepRows, state: Slots, end: int) -> Tensor:
         counts,
         end,
         room,
+        rows=queries,
         QUERIES=rows.queries,
         EXEMPT=MAX_EXEMPT,
         STARTS=STARTS,
@@ -229,6 +242,7 @@ def sample(logits: Tensor, rows: StepRows, state: Slots, end: int) -> Tensor:
         vocabulary,
         room,
         spans,
+        rows=queries,
         QUERIES=rows.queries,
         SPAN=SPAN,
         num_warps=4,
@@ -248,6 +262,7 @@ def sample(logits: Tensor, rows: StepRows, state: Slots, end: int) -> Tensor:
         state.padding_slot,
         room,
         spans,
+        rows=queries,
         QUERIES=rows.queries,
         SPANS_BLOCK=triton.next_power_of_2(spans),
         num_warps=1,

@@ -177,7 +177,13 @@ class IsolatedDocument:
         fresh: bool,
     ) -> _Result:
         pool, number = self._registered()
-        with pool.worker(number, fresh=fresh) as worker:
+
+        def open_in(worker: Worker) -> None:
+            own = _TimeBudget(self._limits.page_seconds + GRACE_SECONDS)
+            self._load_renderer(worker, fresh=False)
+            self._answer(worker, number, None, None, _page_count, own, 0)
+
+        with pool.worker(number, fresh=fresh, prepare=open_in) as worker:
             self._load_renderer(worker, fresh)
             return self._answer(worker, number, page, request, read, budget, longest)
 

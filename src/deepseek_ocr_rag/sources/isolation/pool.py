@@ -6,12 +6,13 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Final
 
 from ...concurrency.frames import Frame
-from ...errors import WorkerLostError
+from ...errors import DeepSeekOCRError, WorkerLostError
 from .process import Worker
 
 __all__ = ["MOST_WORKERS", "WorkerPool", "shared_pool"]
@@ -36,6 +37,14 @@ CLOSE_SECONDS: Final = 5.0
 FINISH_SECONDS: Final = 0.5
 """Most seconds that a page may still take when its document is closed, before its worker is
 ended."""
+
+
+@dataclass(slots=True)
+class _Start:
+    """The start of a worker, in another thread."""
+
+    error: BaseException | None = None  # why it failed
+    done: bool = False
 
 
 class WorkerPool:
@@ -74,12 +83,19 @@ class WorkerPool:
             return number
 
     @contextmanager
-    def worker(self, document: int, *, fresh: bool = False) -> Iterator[Worker]:
+    def worker(
+        self,
+        document: int,
+        *,
+        fresh: bool = False,
+        prepare: Callable[[Worker], object] = lambda worker: None,
+    ) -> Iterator[Worker]:
         """Borrow a worker for one request, preferably one that has the document open.
 
-        ``fresh`` starts a new one, which replaces an idle one.
+        ``fresh`` starts a new one, which replaces an idle one. ``prepare`` opens the document in a
+        worker that is started while others are at work.
         """
-        worker = self._take(document, fresh)
+        worker = self._take(document, fresh, prepare)
         try:
             yield worker
         finally:
@@ -136,21 +152,82 @@ class WorkerPool:
         for worker in (*self._idle, *self._busy):
             worker.disown()
 
-    def _take(self, document: int, fresh: bool) -> Worker:
+    def _take(self, document: int, fresh: bool, prepare: Callable[[Worker], object]) -> Worker:
+        if fresh:
+            return self._replacement(document)
+        start: _Start | None = None
+        with self._changed:
+            while True:
+                if worker := self._idle_worker(document):
+                    self._busy[worker] = document
+                    return worker
+                if start is not None and start.error is not None:
+                    raise start.error
+                has_room = len(self._busy) + self._starting < self._most
+                if has_room and (start is None or start.done):
+                    start = self._start_beside(document, prepare)
+                else:
+                    self._changed.wait()
+
+    def _idle_worker(self, document: int) -> Worker | None:
+        """Take an idle worker, preferably one that has the document open."""
+        while self._idle:
+            holders = [each for each in self._idle if document in each.documents]
+            worker = (holders or self._idle)[-1]
+            self._idle.remove(worker)
+            if worker.alive:
+                return worker
+            worker.stop()
+        return None
+
+    def _start_beside(self, document: int, prepare: Callable[[Worker], object]) -> _Start:
+        """Start a worker in another thread: one that becomes free sooner is taken meanwhile."""
+        start = _Start()
+        self._starting += 1
+        # The first worker has nothing to prepare for: who waits for it opens the document.
+        prepared = prepare if self._busy else None
+        thread = threading.Thread(
+            target=self._start, args=(start, document, prepared), name="dsocr-worker", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no thread left
+            self._start(start, document, None)
+        return start
+
+    def _start(
+        self, start: _Start, document: int, prepare: Callable[[Worker], object] | None
+    ) -> None:
+        started: Worker | None = None
+        try:
+            started = Worker()
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that asked for it
+            start.error = error
+        with self._changed:
+            self._starting -= 1
+            if started is not None:
+                self._busy[started] = document
+        if started is not None:
+            if prepare is not None:
+                # Whoever takes the worker meets the error again, and knows its page.
+                with suppress(DeepSeekOCRError, WorkerLostError):
+                    prepare(started)
+            self._give_back(started)
+        with self._changed:
+            start.done = True
+            self._changed.notify_all()
+            unwanted = not self._documents and self._timer is None
+        if unwanted:
+            self.end_if_unused()
+
+    def _replacement(self, document: int) -> Worker:
+        """Start a worker, in place of an idle one if there is one."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._idle or len(self._busy) + self._starting < self._most
             )
-            while self._idle:
-                holders = [each for each in self._idle if document in each.documents]
-                worker = (holders or self._idle)[-1]
-                self._idle.remove(worker)
-                if worker.alive and not fresh:
-                    self._busy[worker] = document
-                    return worker
-                worker.stop()
-                if fresh:
-                    break
+            if replaced := self._idle_worker(document):
+                replaced.stop()
             self._starting += 1
         started: Worker | None = None
         try:
