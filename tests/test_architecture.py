@@ -106,7 +106,10 @@ ROOMS = {
     ),
     "batch": Room(
         "many documents, on this machine or many, with an account of every page",
-        ("reading", "backends", "sources", "document", "model", "concurrency", "text"),
+        (
+            *("reading", "backends", "sources", "document", "model", "concurrency", "text"),
+            "retrieval",
+        ),
     ),
     "training": Room(
         "fine-tuning: samples, loss, adapters, and judging what is written",

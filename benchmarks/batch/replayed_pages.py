@@ -84,7 +84,7 @@ def rounds(settings: BatchSettings, pdf: Path, document_pages: int, out: Path) -
 
         def spent(work: Callable[[PageUnit], object]) -> float:
             begun = time.process_time()
-            with ThreadPoolExecutor(settings.units_at_once) as pool:
+            with ThreadPoolExecutor(settings.units_together) as pool:
                 list(pool.map(work, units))
             return 1e3 * (time.process_time() - begun) / pages
 

@@ -3,9 +3,10 @@
     python benchmarks/engine/random_checkpoint.py FOLDER TOKENIZER.JSON --deviation 0.02
     python benchmarks/training/lora_step.py FOLDER --limit 24
 
-The weights are random; neither memory nor speed depends on what they say. One page a step, with
-activations computed again, as ``dsocr train`` does. --limit is the most that PyTorch may take, in GB
-(1e9 bytes), as if the card had no more. Then, without a limit: the gradients against those in float32.
+The weights are random; neither memory nor speed depends on what they say. Most cases have one page a
+step, with activations computed again, as ``dsocr train`` does. --limit is the most that PyTorch may
+take, in GB (1e9 bytes), as if the card had no more. --gradients compares those in bfloat16 with those
+in float32, and needs 40 GB.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import random
 import sys
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -37,15 +39,33 @@ from deepseek_ocr_rag.training.targets import EncodedPage
 
 STEPS = 6
 PLAIN = ("attention", "mlp", "shared")
+VISION = (*PLAIN, "projector", "vision")
+
+
+@dataclass(frozen=True)
+class Case:
+    mode: str
+    answer: int  # tokens
+    targets: tuple[str, ...] = PLAIN
+    pages: int = 1  # in memory
+    recomputed: bool = True
+
+    def __str__(self) -> str:
+        how = "recomputed" if self.recomputed else "kept"
+        return f"{self.mode} | {' '.join(self.targets)} | {how} | {self.pages}"
+
+
 CASES = (
-    # mode, tokens of the answer, targets, pages in memory
-    ("base", 1000, PLAIN, 1),
-    ("gundam", 2000, PLAIN, 1),
-    ("gundam", 4000, PLAIN, 1),
-    ("base", 1000, (*PLAIN, "experts"), 1),
-    ("base", 1000, (*PLAIN, "projector", "vision"), 1),
-    ("gundam", 2000, (*PLAIN, "projector", "vision"), 1),
-    ("gundam", 2000, PLAIN, 8),
+    Case("base", 1000),
+    Case("gundam", 2000),
+    Case("gundam", 4000),
+    Case("base", 1000, (*PLAIN, "experts")),
+    Case("base", 1000, VISION),
+    Case("gundam", 2000, VISION),
+    Case("gundam", 2000, pages=8),
+    Case("base", 1000, pages=8),
+    Case("gundam", 2000, recomputed=False),
+    Case("gundam", 2000, VISION, recomputed=False),
 )
 
 
@@ -67,11 +87,18 @@ def page_of(checkpoint: Checkpoint, mode: str, answer: int) -> EncodedPage:
     )
 
 
-def loaded(checkpoint: Checkpoint, targets: tuple[str, ...], kind: torch.dtype = torch.bfloat16):
+def loaded(
+    checkpoint: Checkpoint,
+    targets: tuple[str, ...],
+    kind: torch.dtype = torch.bfloat16,
+    *,
+    recomputed: bool = True,
+):
     torch.manual_seed(0)
     model = load_model(checkpoint, dtype=kind, device_map={"": torch.device("cuda")})
     changed = add_adapter(model, AdapterSettings(targets=targets))
-    recompute_activations(model)
+    if recomputed:
+        recompute_activations(model)
     return model.train(), [w for w in changed.parameters() if w.requires_grad], changed
 
 
@@ -85,24 +112,23 @@ def step(model, weights, optimizer, pages, vision: bool) -> float:
     return float(loss.detach())
 
 
-def measure(checkpoint: Checkpoint, case: tuple) -> str:
-    mode, answer, targets, count = case
+def measure(checkpoint: Checkpoint, case: Case) -> str:
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    model, weights, _ = loaded(checkpoint, targets)
+    model, weights, _ = loaded(checkpoint, case.targets, recomputed=case.recomputed)
     optimizer = torch.optim.AdamW(weights, lr=1e-4, weight_decay=0.0)
-    page = page_of(checkpoint, mode, answer)
-    vision = "vision" in targets
+    page = page_of(checkpoint, case.mode, case.answer)
+    vision = "vision" in case.targets
     losses, times = [], []
     for _ in range(STEPS):
         start = time.perf_counter()
-        losses.append(step(model, weights, optimizer, [page] * count, vision))
+        losses.append(step(model, weights, optimizer, [page] * case.pages, vision))
         times.append(time.perf_counter() - start)
     seconds = sorted(times[2:])[len(times[2:]) // 2]
-    tokens = count * len(page.ids)
+    tokens = case.pages * len(page.ids)
     trained = sum(w.numel() for w in weights)
     return (
-        f"| {mode} | {' '.join(targets)} | {count} | {page.prompt} + {page.answer} | {trained / 1e6:.1f} M"
+        f"| {case} | {page.prompt} + {page.answer} | {trained / 1e6:.1f} M"
         f" | {torch.cuda.max_memory_allocated() / 1e9:.1f} | {torch.cuda.max_memory_reserved() / 1e9:.1f}"
         f" | {seconds:.2f} | {tokens / seconds:.0f} | {losses[0]:.2f} to {losses[-1]:.2f} |"
     )
@@ -128,7 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--limit", type=float, help="GB of memory")
-    parser.add_argument("--cases", type=int, default=len(CASES))
+    parser.add_argument("--cases", type=int, nargs="*", default=range(len(CASES)), help="numbers")
     parser.add_argument("--gradients", action="store_true")
     options = parser.parse_args()
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -141,17 +167,14 @@ def main() -> None:
     limit = f"{options.limit:.0f} GB" if options.limit else "none"
     print(f"limit: {limit}")
     print(
-        "| mode | targets | pages | prompt + answer | trained | GB | GB reserved | s a step | tokens/s | loss |"
+        "| mode | targets | activations | pages | prompt + answer | trained | GB | GB reserved | s a step | tokens/s | loss |"
     )
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    for case in CASES[: options.cases]:
+    print("|" + 11 * "---|")
+    for case in (CASES[number] for number in options.cases):
         try:
             print(measure(checkpoint, case), flush=True)
         except torch.OutOfMemoryError:
-            print(
-                f"| {case[0]} | {' '.join(case[2])} | {case[3]} | {case[1]} | does not fit |",
-                flush=True,
-            )
+            print(f"| {case} | {case.answer} | does not fit |", flush=True)
         except Exception:
             traceback.print_exc()
         torch.cuda.empty_cache()

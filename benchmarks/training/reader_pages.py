@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
+import math
 import random
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 
-from drawn_pages import FACE, DrawnPage, drawn_page, image_of
+from drawn_pages import FACE, DrawnPage, drawn_page, image_of, width_of
 
 from deepseek_ocr_rag.training import TrainingSample, read_samples, write_samples
 from deepseek_ocr_rag.training.samples import DOCUMENT_PROMPT
@@ -23,24 +24,51 @@ FACES = {
     "courier": ("Courier", "Courier-Bold"),
     "greek": ("Symbol", "Symbol"),
     "outline": FACE,
+    "hand": ("Times-Italic", "Times-BoldItalic"),
 }
 """Regular and bold print. ``greek`` is an alphabet: each letter has the shape that the font Symbol
-gives it. ``outline`` draws the edges of slanted letters."""
+gives it. ``outline`` draws the edges of slanted letters, ``hand`` draws letters as :class:`HandPage`
+does."""
+
+
+class HandPage(DrawnPage):
+    """A page as if written by hand: each letter leans, turns, rises and grows as it likes."""
+
+    def content(self) -> bytes:
+        parts = [DrawnPage.content(replace(self, inks=())).decode("latin-1")]
+        dice = random.Random(repr(self.inks))
+        for ink in self.inks:
+            x = ink.x
+            for letter in ink.text:
+                turn, lean = dice.gauss(0, 0.09), 0.25 + dice.gauss(0, 0.12)
+                size = ink.size * dice.uniform(0.9, 1.06)
+                across, down = math.cos(turn), math.sin(turn)
+                text = letter.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
+                parts.append(
+                    f"BT /{ink.font} {size:.2f} Tf {across:.3f} {down:.3f} {across * lean - down:.3f}"
+                    f" {down * lean + across:.3f} {x:.2f}"
+                    f" {self.height - ink.y + dice.gauss(0, 0.035) * ink.size:.2f} Tm ({text}) Tj ET"
+                )
+                x += width_of(letter, ink.font) * ink.size
+        return "\n".join(parts).encode("latin-1")
 
 
 def page_of(face: str, name: str, level: float) -> DrawnPage:
     """A page that ``name`` decides."""
-    page = drawn_page(random.Random(name), level, FACES[face])
+    seed = name if face == "ordinary" else f"{face} {name}"  # no page's text in two faces
+    page = drawn_page(random.Random(seed), level, FACES[face])
+    if face == "hand":
+        return HandPage(**{each.name: getattr(page, each.name) for each in fields(page)})
     return replace(page, hollow=0.7, slant=0.35) if face == "outline" else page
 
 
 def pages(
-    face: str, kind: str, count: int, most: float = 1.0
+    face: str, kind: str, count: int, most: float = 1.0, least: float = 0.0
 ) -> Iterator[tuple[DrawnPage, TrainingSample]]:
-    """Pages of all levels from 0 to ``most``; ``kind`` names the set."""
+    """Pages of all levels from ``least`` to ``most``; ``kind`` names the set."""
     for number in range(count):
         name = f"{kind} {number}"
-        page = page_of(face, name, most * (number + 0.5) / count)
+        page = page_of(face, name, least + (most - least) * (number + 0.5) / count)
         yield (
             page,
             TrainingSample(
@@ -49,7 +77,7 @@ def pages(
                 prompt=DOCUMENT_PROMPT,
                 answer=page.answer(),
                 mode="tiny",
-                split="validation" if kind.startswith("unseen") else "train",
+                split="train" if kind.startswith("learnt") else "validation",
             ),
         )
 

@@ -4,7 +4,8 @@
 
 CHECKPOINT is a folder as ``tests/support/small_reader.py`` writes it, or the file of the training, in
 which case TOKENIZER.JSON (--tokenizer) is needed too and OUT/checkpoint is written first. Texts go
-to OUT/BACKEND.jsonl, so that what two backends wrote can be compared.
+to OUT/BACKEND-FACE.jsonl, so that what two backends wrote can be compared. The backend ``processor`` is
+none of ours: transformers' own preprocessing and generation (its extra needs torchvision).
 """
 
 from __future__ import annotations
@@ -12,13 +13,69 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
+import torch
 from reader_pages import FACES, samples
 from small_reader import pack, write_checkpoint
 
 from deepseek_ocr_rag import LocalBackend, TransformersBackend
+from deepseek_ocr_rag.backends import PageRequest, Reply
+from deepseek_ocr_rag.backends.transformers.model_loading import load_model
+from deepseek_ocr_rag.model.checkpoint import find_checkpoint
+from deepseek_ocr_rag.model.tokenizer import EOS, PAD, ModelTokenizer, prompt_ids
 from deepseek_ocr_rag.training import evaluate, summarise
+
+
+class ProcessorBackend:
+    """What transformers' classes read by themselves, with their own preprocessing."""
+
+    name = "processor"
+    needs_image = True
+
+    def __init__(self, model: Path, *, device: str | None, **_: object) -> None:
+        from transformers.models.unlimited_ocr.image_processing_unlimited_ocr import (
+            UnlimitedOcrImageProcessor,
+        )
+
+        self.processor = UnlimitedOcrImageProcessor(
+            size={"height": 512, "width": 512}, crop_to_patches=False
+        )
+        self.device = torch.device(device or "cuda")
+        self.kind = torch.float32 if self.device.type == "cpu" else torch.bfloat16
+        checkpoint = find_checkpoint(model)
+        self.family = checkpoint.family
+        self.tokenizer = ModelTokenizer.from_file(checkpoint.tokenizer)
+        self.model = load_model(checkpoint, dtype=self.kind, device_map={"": self.device})
+
+    @torch.no_grad()
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        coming = iter(requests)
+        while batch := list(islice(coming, 25)):
+            seen = self.processor([each.drawn() for each in batch], return_tensors="pt")
+            prompt = f"\n{batch[0].task.prompt}"
+            ids = prompt_ids(self.tokenizer, prompt, self.family.image_tokens(512, None))
+            found = self.model.generate(
+                input_ids=torch.tensor([ids] * len(batch), device=self.device),
+                pixel_values=seen["pixel_values"].to(self.device, self.kind),
+                do_sample=False, max_new_tokens=400, eos_token_id=EOS, pad_token_id=PAD,
+            )[:, len(ids) :].tolist()  # fmt: skip
+            for request, tokens in zip(batch, found, strict=True):
+                end = tokens.index(EOS) if EOS in tokens else len(tokens)
+                reason = "stop" if end < len(tokens) else "length"
+                yield Reply(request.key, self.tokenizer.decode(tokens[:end]), reason)
+
+    def close(self) -> None:
+        del self.model
+
+
+BACKENDS = {
+    "transformers": TransformersBackend,
+    "local": LocalBackend,
+    "processor": ProcessorBackend,
+}
 
 
 def main() -> None:
@@ -26,12 +83,13 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--tokenizer", type=Path)
-    parser.add_argument("--backend", choices=("transformers", "local"), default="transformers")
+    parser.add_argument("--backend", choices=BACKENDS, default="transformers")
     parser.add_argument("--device")
     parser.add_argument("--adapter", type=Path)
     parser.add_argument("--pages", type=int, default=200)
     parser.add_argument("--most", type=float, default=1.0, help="how full the fullest page is")
     parser.add_argument("--face", choices=FACES, default="ordinary")
+    parser.add_argument("--part", type=int, nargs=2, default=(0, 1), help="0 2 is the first half")
     parser.add_argument("--bins", type=int, default=4)
     parser.add_argument("--shown", type=int, default=0, help="pages to print, worst first")
     options = parser.parse_args()
@@ -41,9 +99,10 @@ def main() -> None:
         checkpoint = write_checkpoint(options.out / "checkpoint", options.out / "files")
     wanted = samples(
         options.out / f"pages-{options.face}", options.face, "unseen", options.pages, options.most
+    )[options.part[0] :: options.part[1]]
+    backend = BACKENDS[options.backend](
+        checkpoint, device=options.device, adapter=options.adapter, attempts=1
     )
-    kind = {"transformers": TransformersBackend, "local": LocalBackend}[options.backend]
-    backend = kind(checkpoint, device=options.device, adapter=options.adapter, attempts=1)
     start = time.perf_counter()
     evaluate(backend, wanted[:1], mode="tiny")
     loaded = time.perf_counter()

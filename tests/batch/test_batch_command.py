@@ -11,7 +11,9 @@ pytest.importorskip("pyarrow")
 
 from page_server import marked_pdf
 
+from deepseek_ocr_rag.batch.batch_progress import BatchProgress
 from deepseek_ocr_rag.cli import main as cli
+from deepseek_ocr_rag.cli.batches.batch_command import progress_line
 
 
 @pytest.fixture
@@ -81,3 +83,22 @@ def test_a_given_rate_is_taken_and_nothing_is_read(papers, capsys):
     printed = capsys.readouterr().out
     assert "hours              0.00 (0.00 to 0.00)" in printed
     assert "2.00, as given" in printed
+
+
+@pytest.mark.parametrize(
+    ("rates", "shown"),
+    [
+        ({"": 3.0}, "3.0 pages/s, 0 h 02 min left"),
+        ({"cuda:0": 1.0, "cuda:1": 2.0}, "3.0 pages/s (cuda:0: 1.0, cuda:1: 2.0), 0 h 02 min left"),
+        (
+            {f"card {i}": 0.5 + i for i in range(6)},
+            "3.0 pages/s (6 cards, card 0: 0.5 to 5.5), 0 h 02 min left",
+        ),
+    ],
+)
+def test_progress_has_the_errors_by_kind_and_the_rate_of_each_card(rates, shown):
+    kinds = {"PageRenderError": 2, "PasswordError": 1}
+    progress = BatchProgress(3, 9, 40, 3, 3.0, 120.0, kinds, rates)
+    assert progress_line(progress) == (
+        "3 of 9 documents, 40 pages, 3 errors (2 PageRenderError, 1 PasswordError), " + shown
+    )

@@ -9,9 +9,11 @@ pytest.importorskip("pyarrow")
 import pyarrow as pa
 from page_server import PageServer, marked_pdf
 
-from deepseek_ocr_rag.batch import BatchSettings, PageReader, PageUnit
+from deepseek_ocr_rag.batch import BatchSettings, ManifestEntry, PageReader, PageUnit
 from deepseek_ocr_rag.batch.drawn.drawn_unit import drawn_table, drawn_units
 from deepseek_ocr_rag.batch.drawn.unit_drawer import UnitDrawer, can_be_drawn_apart
+from deepseek_ocr_rag.batch.planning import Planner
+from deepseek_ocr_rag.batch.storage import fetched_documents
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +131,20 @@ def test_a_backend_that_takes_pictures_gets_them(server, pdf):
 )
 def test_only_for_backends_that_see_pictures_alone(backend, apart):
     assert can_be_drawn_apart(backend) is apart
+
+
+def test_an_error_that_nobody_expects_is_a_row_of_that_document(server, reader, pdf, monkeypatch):
+    """As the libraries for object stores raise errors of their own."""
+
+    def refused(*given, **named):
+        raise RuntimeError("the store says no")
+
+    monkeypatch.setattr(fetched_documents, "open_source", refused)
+    planner = Planner(settings(server))
+    planned = planner.document(0, ManifestEntry(str(pdf)))
+    planner.close()
+    assert (planned.error_type, planned.error) == ("RuntimeError", "the store says no")
+    (found,) = drawn(server, unit(pdf))
+    read = reader.read_unit(unit(pdf), found)
+    assert [row.page for row in read] == [1, 2, 3]
+    assert all("RuntimeError: the store says no" in str(row.error) for row in read)

@@ -86,7 +86,8 @@ def test_every_page_is_there_once(papers, whole):
     assert (report.account.pages, report.account.errors) == (20, 1)
     assert report.account.kinds == {"CorruptSourceError": 1}
     assert json.loads((folder / "run.json").read_bytes())["state"] == "complete"
-    assert "Every page is there once." in (folder / "report.md").read_text("utf-8")
+    told = "Every page is accounted for: 20 were read, 1 are errors."
+    assert told in (folder / "report.md").read_text("utf-8")
 
 
 def test_pages_are_those_that_a_reader_gives_with_sections_across_units(papers, whole, server):
@@ -104,6 +105,11 @@ def test_a_second_call_reads_nothing_again(papers, out, server):
     report = run_batch(str(papers), str(out), settings(server))
     assert (shard_bytes(out), len(server.asked)) == (before, asked)
     assert report.account.complete
+    starts = json.loads((out / "run.json").read_bytes())["starts"]
+    assert [each["cards"] for each in starts] == [1, 1]
+    assert report.gpu_hours == pytest.approx(
+        sum(each["seconds"] for each in starts) / 3600, abs=1e-3
+    )
 
 
 def test_what_a_killed_process_had_begun_to_write_is_removed(papers, out, server):
@@ -136,8 +142,9 @@ def test_a_part_that_is_marked_after_a_first_look_is_not_read_again(
     assert (shard_bytes(out), len(server.asked)) == (before, asked)
 
 
-def test_a_folder_of_other_settings_is_refused(papers, out, server):
-    with pytest.raises(ConfigurationError, match="other settings"):
+def test_a_folder_of_other_settings_is_refused_and_they_are_named(papers, out, server):
+    differing = r"other settings \(resolution: tiny there, base now\)"
+    with pytest.raises(ConfigurationError, match=differing):
         run_batch(str(papers), str(out), settings(server, resolution="base"))
 
 
@@ -199,7 +206,7 @@ def stored_marks(folder):
         if page
     }
     for path in folder.glob("staged/*/[!.]*.rows"):
-        entry, begin, end = map(int, path.name.partition(".")[0].split("-"))
+        entry, begin, end = map(int, path.name.split("-")[:3])
         marks |= {first["abcd"[entry]] + page - 1 for page in range(begin, end + 1)}
     return marks
 

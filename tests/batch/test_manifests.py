@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from deepseek_ocr_rag.batch import ManifestEntry, manifest_entries
+from deepseek_ocr_rag.batch.storage.locations import located
 from deepseek_ocr_rag.errors import ConfigurationError, SourceNotFoundError
 
 SHA = "ab" * 32
@@ -47,6 +48,50 @@ def test_a_table_is_read_like_lines(tmp_path):
         ManifestEntry("/a.pdf"),
         ManifestEntry("/b.pdf", pages="2"),
     ]
+
+
+def test_a_file_of_windows_is_read_like_any_other(tmp_path):
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"uri": "/a.pdf"}\r\n\r\n{"uri": "/b.pdf"}\r\n')
+    assert [each.uri for each in manifest_entries(str(path))] == ["/a.pdf", "/b.pdf"]
+
+
+def test_utf16_is_told(tmp_path):
+    path = tmp_path / "m.jsonl"
+    path.write_text('{"uri": "/a.pdf"}\n', "utf-16")
+    with pytest.raises(ConfigurationError, match="is UTF-16") as caught:
+        list(manifest_entries(str(path)))
+    assert caught.value.remedy == "Save it as UTF-8."
+
+
+def test_a_number_names_a_document_or_a_page_as_well(tmp_path):
+    found = [ManifestEntry("/a.pdf", id="7", pages="2")]
+    row = {"uri": "/a.pdf", "id": 7, "pages": 2}
+    assert list(manifest_entries(written(tmp_path / "m.jsonl", row))) == found
+    parquet.write_table(pa.Table.from_pylist([row]), tmp_path / "m.parquet")
+    assert list(manifest_entries(str(tmp_path / "m.parquet"))) == found
+
+
+@pytest.mark.parametrize("name", ["empty.jsonl", "blank.jsonl", "folder", "none.parquet"])
+def test_a_manifest_without_a_document_is_told(tmp_path, name):
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "blank.jsonl").write_text("\n\n", "utf-8")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.txt").touch()
+    parquet.write_table(pa.table({"uri": pa.array([], pa.string())}), tmp_path / "none.parquet")
+    with pytest.raises(ConfigurationError, match="names no document"):
+        list(manifest_entries(str(tmp_path / name)))
+
+
+def test_a_name_with_the_signs_of_a_pattern_is_that_name_if_it_is_there(tmp_path):
+    folder = tmp_path / "papers [2024]*"
+    folder.mkdir()
+    (folder / "a?.pdf").write_bytes(b"%PDF")
+    (tmp_path / "papers 2").mkdir()
+    (tmp_path / "papers 2" / "b.pdf").write_bytes(b"%PDF")
+    assert below(folder, manifest_entries(str(folder))) == ["a?.pdf"]
+    manifest = written(folder / "m.jsonl", {"uri": "a?.pdf"})
+    assert below(folder, manifest_entries(manifest)) == ["a?.pdf"]
 
 
 @pytest.fixture
@@ -102,6 +147,8 @@ def test_an_object_store_is_listed_as_well(papers):
         ('{"id": "a"}\n', "line 1: it has no 'uri'"),
         ("[1]\n", "line 1: it is not a JSON object"),
         ("{\n", "line 1: it is not JSON"),
+        ('{"uri": "/a", "pages": [1, 2]}\n', "line 1: 'pages' is not a text"),
+        ('{"uri": "/a", "id": true}\n', "line 1: 'id' is not a text"),
         ('{"uri": "/a", "sha256": "12"}\n', "line 1: 'sha256' is not 64 hex digits"),
     ],
 )
@@ -136,6 +183,12 @@ def test_a_name_that_is_not_utf8_is_told(tmp_path, manifest):
 def test_a_web_address_is_no_manifest():
     with pytest.raises(ConfigurationError, match="neither listed nor written"):
         list(manifest_entries("https://example.org/manifest.jsonl"))
+
+
+def test_a_chain_of_file_systems_is_refused_before_anything_is_fetched():
+    """It would reach web addresses that no FetchPolicy has seen."""
+    with pytest.raises(ConfigurationError, match="chains several file systems"):
+        located("zip://a.pdf::http://127.0.0.1:1/x.zip")
 
 
 def test_a_password_is_not_shown():

@@ -84,7 +84,7 @@ def marked(store, folder):
     units = [name.rpartition("/")[2].partition(".")[0] for name in found if "staged/" in name]
     pages = {
         PAGES * entry + page
-        for entry, first, last in (map(int, unit.split("-")) for unit in units)
+        for entry, first, last in (map(int, unit.split("-")[:3]) for unit in units)
         for page in range(first, last + 1)
     }
     for name in names(store, folder):

@@ -90,8 +90,8 @@ class Child:
         if self._device in kinds:
             self._put({"failed": error(kinds[self._device]), "unit": unit.file_name})
             return
-        self._put({"pages": [1, 0]})
-        self._put({"done": unit.file_name, "failed_pages": 0})
+        self._put({"pages": 1, "errors": {}})
+        self._put({"done": unit.file_name})
 
     def kill(self):
         pass
@@ -111,7 +111,7 @@ def read(monkeypatch, tmp_path):
     folder = RunFolder(str(tmp_path))
 
     def run(*devices):
-        found = local_units(iter(units), BatchSettings(), folder, lambda ok: None, devices)
+        found = local_units(iter(units), BatchSettings(), folder, lambda done: None, devices)
         return Counter(unit.entry for unit in found)
 
     return run

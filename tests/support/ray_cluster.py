@@ -29,16 +29,18 @@ run_batch(sys.argv[1], sys.argv[2], BatchSettings.from_dict(json.loads(sys.argv[
 """
 
 
-def start_cluster(attempts: int = 3) -> Any:
-    """Start a cluster of one node, again if the machine was too busy for Ray's own 30 seconds."""
+def start_cluster(attempts: int = 3, **more: Any) -> Any:
+    """Start a cluster of one node, again if the machine was too busy for Ray's own 30 seconds.
+
+    ``more`` is what the node has besides.
+    """
     import ray
     from ray.cluster_utils import Cluster
 
     for left in reversed(range(attempts)):
         try:
-            return Cluster(
-                initialize_head=True, head_node_args={**NODE, "include_dashboard": False}
-            )
+            node = {**NODE, "include_dashboard": False, **more}
+            return Cluster(initialize_head=True, head_node_args=node)
         except Exception:
             if not left:
                 raise
@@ -57,11 +59,14 @@ def start_ray_run(
 
 
 def reading_actors() -> list[int]:
-    """The processes of all actors that read."""
+    """The processes of all actors that read, and do not draw as well."""
     return [
         each.pid
         for each in psutil.process_iter(["cmdline"])
-        if any("MapWorker" in part for part in each.info["cmdline"] or ())
+        if any(
+            "MapWorker(MapBatches(DrawnStoringReader))" in part
+            for part in each.info["cmdline"] or ()
+        )
     ]
 
 

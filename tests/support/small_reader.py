@@ -26,7 +26,8 @@ from deepseek_ocr_rag.model.checkpoint import Checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
 
 FOLDER = Path(__file__).parent / "small_reader_files"
-"""The trained weights in eight bits, and the tokenizer."""
+"""The trained weights in eight bits, the tokenizer, and an adapter with which it reads Times italic
+(``benchmarks/training/new_face.py``)."""
 
 VOCABULARY = 129_280
 END, PAD, IMAGE = 1, 2, 128_815
@@ -182,4 +183,25 @@ def write_checkpoint(folder: Path, files: Path = FOLDER) -> Path:
     shutil.copyfile(files / "tokenizer.json", folder / "tokenizer.json")
     (folder / "generation_config.json").unlink(missing_ok=True)
     (folder / "config.json").write_text(json.dumps(config, indent=1), "utf-8")
+    return folder
+
+
+def pack_adapter(trained: Path, folder: Path = FOLDER) -> None:
+    """Write the repository's adapter, from a folder that the training wrote."""
+    weights = load_file(trained / "adapter_model.safetensors")
+    save_file(packed(weights), folder / "italic_adapter.safetensors")
+    settings = json.loads((trained / "adapter_config.json").read_text("utf-8"))
+    kept = ("peft_type", "r", "lora_alpha", "lora_dropout", "bias", "target_modules")
+    config = {key: settings[key] for key in kept}
+    config["target_modules"].sort()
+    (folder / "italic_adapter.json").write_text(json.dumps(config, indent=1), "utf-8")
+
+
+def write_adapter(folder: Path, files: Path = FOLDER) -> Path:
+    """Write the adapter with which the small reader reads Times italic, as ``dsocr train`` does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = load_file(files / "italic_adapter.safetensors")
+    shapes = {name: weight.shape for name, weight in stored.items() if ":scale" not in name}
+    save_file(unpacked(stored, shapes), folder / "adapter_model.safetensors")
+    shutil.copyfile(files / "italic_adapter.json", folder / "adapter_config.json")
     return folder

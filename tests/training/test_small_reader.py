@@ -1,4 +1,5 @@
-"""A network of DeepSeek-OCR's architecture that really reads: what it writes, where, and how surely.
+"""A network of DeepSeek-OCR's architecture that really reads: what it writes, where, and how surely;
+and an adapter that taught it another face.
 
 See ``support/small_reader.py``. These pages were in no training; the larger sets are in
 ``benchmarks/training/reading.py``.
@@ -14,16 +15,23 @@ from statistics import fmean
 import pytest
 from drawn_pages import FACE, DrawnPage, drawn_page, pdf_of
 from rapidfuzz.distance import Levenshtein
-from small_reader import write_checkpoint
+from small_reader import write_adapter, write_checkpoint
 
 from deepseek_ocr_rag import Box, Page, Reader, TransformersBackend
 from deepseek_ocr_rag.document.grammar.parser import parse_page
+from deepseek_ocr_rag.training import merge
 
 PAGES = 5
+ITALIC = ("Times-Italic", "Times-BoldItalic")
 
 
 def page(name: str, level: float = 1.0, face: tuple[str, str] = FACE) -> DrawnPage:
     return drawn_page(random.Random(name), level, face)
+
+
+def right_text(page: DrawnPage) -> str:
+    """The page's text as it is when everything was read well."""
+    return parse_page(page.answer(), recorded=False).markdown
 
 
 def wrong_share(pairs: Sequence[tuple[str, str]]) -> float:
@@ -47,7 +55,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def backend(checkpoint: Path) -> Iterator[TransformersBackend]:
-    found = TransformersBackend(checkpoint, device="cpu", attempts=1)
+    found = TransformersBackend(checkpoint, device="cpu", attempts=1, batch_size=10)
     yield found
     found.close()
 
@@ -64,12 +72,24 @@ def greek() -> list[DrawnPage]:
 
 
 @pytest.fixture(scope="module")
-def read(
-    backend: TransformersBackend, pages: list[DrawnPage], greek: list[DrawnPage]
-) -> tuple[Page, ...]:
+def italic() -> list[DrawnPage]:
+    """Short pages in a face that only the adapter knows."""
+    return [page(f"italic {number}", 0.15, ITALIC) for number in (1, 2, 5)]
+
+
+def read_with(backend: TransformersBackend, pages: list[DrawnPage]) -> tuple[Page, ...]:
     """A PDF of all pages, as a user reads it, in one batch."""
-    reader = Reader(backend, resolution="tiny", cache=False)
-    return reader.read(pdf_of([*pages, *greek])).pages
+    return Reader(backend, resolution="tiny", cache=False).read(pdf_of(pages)).pages
+
+
+@pytest.fixture(scope="module")
+def read(
+    backend: TransformersBackend,
+    pages: list[DrawnPage],
+    greek: list[DrawnPage],
+    italic: list[DrawnPage],
+) -> tuple[Page, ...]:
+    return read_with(backend, [*pages, *greek, *italic])
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +105,7 @@ def test_it_reads_words_figures_and_tables_that_it_never_saw(
         "title", "sub_title", "text", "table",
     }  # fmt: skip
     pairs = [
-        (parse_page(right.answer(), recorded=False).markdown, found.markdown)
-        for right, found in zip(pages, document, strict=True)
+        (right_text(right), found.markdown) for right, found in zip(pages, document, strict=True)
     ]
     assert wrong_share(pairs) <= 0.02
     assert {each.finish_reason for each in document} == {"stop"}
@@ -112,7 +131,7 @@ def test_it_doubts_letters_that_it_cannot_read(
     read: tuple[Page, ...], document: tuple[Page, ...], greek: list[DrawnPage]
 ) -> None:
     """Of an alphabet that it was never taught, it writes something, and is not sure of it."""
-    found = read[PAGES:]
+    found = read[PAGES : PAGES + 2]
     pairs = [(p.free_text(), each.markdown) for p, each in zip(greek, found, strict=True)]
     assert wrong_share(pairs) > 0.5
     doubted, sure = (
@@ -120,3 +139,39 @@ def test_it_doubts_letters_that_it_cannot_read(
         for some in (found, document)
     )
     assert doubted < sure - 0.05
+
+
+def test_a_page_is_read_alone_as_it_is_among_others(
+    backend: TransformersBackend, document: tuple[Page, ...], pages: list[DrawnPage]
+) -> None:
+    (alone,) = read_with(backend, pages[1:2])
+    assert [(block.kind, block.boxes) for block in alone.blocks] == [
+        (block.kind, block.boxes) for block in document[1].blocks
+    ]
+    assert alone.markdown == document[1].markdown
+
+
+def test_an_adapter_taught_it_another_face_and_merged_weights_read_the_same(
+    checkpoint: Path,
+    read: tuple[Page, ...],
+    italic: list[DrawnPage],
+    pages: list[DrawnPage],
+    tmp_path: Path,
+) -> None:
+    """The adapter of ``benchmarks/training/new_face.py``; what is ordinary is still read."""
+    adapter = write_adapter(tmp_path / "adapter")
+    right = [right_text(each) for each in (*italic, pages[1])]
+    before = [each.markdown for each in read[PAGES + 2 :]]
+    assert wrong_share(list(zip(right[:-1], before, strict=True))) > 0.5
+    texts = []
+    for model, changes in (
+        (checkpoint, adapter),
+        (merge(checkpoint, adapter, tmp_path / "merged"), None),
+    ):
+        backend = TransformersBackend(
+            model, adapter=changes, device="cpu", attempts=1, batch_size=4
+        )
+        texts.append([each.markdown for each in read_with(backend, [*italic, pages[1]])])
+        backend.close()
+    assert wrong_share(list(zip(right, texts[0], strict=True))) < 0.1
+    assert texts[0] == texts[1]

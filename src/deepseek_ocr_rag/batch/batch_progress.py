@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["BatchProgress", "ProgressCounter"]
+__all__ = ["BatchProgress", "OnPages", "PagesDone", "ProgressCounter"]
 
 WINDOW_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class PagesDone:
+    """Pages that one card, or reading process, is done with.
+
+    Attributes:
+        reader: Which one; "" if there is only one.
+        read: How many were read.
+        errors: How many were not, by the class of the error.
+    """
+
+    reader: str
+    read: int = 0
+    errors: Mapping[str, int] = field(default_factory=dict)
+
+
+OnPages = Callable[[PagesDone], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +39,12 @@ class BatchProgress:
     Attributes:
         documents: Documents that are in a shard.
         total_documents: Documents of the manifest; None while they are being counted.
-        pages: Pages that were read since the run was started or went on.
+        pages: Pages that are done since the run was started or went on.
         errors: Those of them that failed.
         pages_per_second: Of the last minute.
         seconds_left: Estimated from the documents that are done; None if that is not known yet.
+        kinds: The errors by class.
+        rates: Pages a second of the last minute for each card, or reading process.
     """
 
     documents: int
@@ -32,6 +53,8 @@ class BatchProgress:
     errors: int
     pages_per_second: float
     seconds_left: float | None
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 class ProgressCounter:
@@ -40,20 +63,20 @@ class ProgressCounter:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._begun = time.monotonic()
-        self._documents = self._skipped = self._pages = self._errors = 0
+        self._documents = self._skipped = 0
         self._total: int | None = None
-        self._recent: deque[tuple[float, int]] = deque()
+        self._kinds: Counter[str] = Counter()
+        self._all = _Rate()
+        self._readers: dict[str, _Rate] = {}
 
-    def page(self, ok: bool) -> None:
-        """Count a page that was read, or that failed."""
+    def pages(self, done: PagesDone) -> None:
+        """Count pages that were read, or that failed."""
         with self._lock:
-            self._pages += 1
-            self._errors += not ok
+            count = done.read + sum(done.errors.values())
+            self._kinds.update(done.errors)
             now = time.monotonic()
-            if not self._recent or now - self._recent[-1][0] >= 1.0:
-                self._recent.append((now, self._pages))
-            while now - self._recent[0][0] > WINDOW_SECONDS:
-                self._recent.popleft()
+            self._all.add(count, now)
+            self._readers.setdefault(done.reader, _Rate()).add(count, now)
 
     def part(self, documents: int, *, skipped: bool) -> None:
         """Count the documents of a shard; ``skipped``: an earlier process had written it."""
@@ -69,14 +92,38 @@ class ProgressCounter:
         """The figures now."""
         with self._lock:
             now = time.monotonic()
-            rate = 0.0
-            if self._recent:
-                first, pages = self._recent[0]
-                rate = (self._pages - pages) / max(1.0, now - first)
             read = self._documents - self._skipped
             left = None
             if self._total is not None and read:
                 left = (self._total - self._documents) * (now - self._begun) / read
             return BatchProgress(
-                self._documents, self._total, self._pages, self._errors, rate, left
+                self._documents,
+                self._total,
+                self._all.total,
+                self._kinds.total(),
+                self._all.rate(now),
+                left,
+                dict(sorted(self._kinds.items())),
+                {name: rate.rate(now) for name, rate in sorted(self._readers.items())},
             )
+
+
+class _Rate:
+    """Pages a second of the last minute."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._recent: deque[tuple[float, int]] = deque()
+
+    def add(self, pages: int, now: float) -> None:
+        self.total += pages
+        if not self._recent or now - self._recent[-1][0] >= 1.0:
+            self._recent.append((now, self.total))
+        while now - self._recent[0][0] > WINDOW_SECONDS:
+            self._recent.popleft()
+
+    def rate(self, now: float) -> float:
+        if not self._recent:
+            return 0.0
+        first, pages = self._recent[0]
+        return (self.total - pages) / max(1.0, now - first)

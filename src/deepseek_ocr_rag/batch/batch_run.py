@@ -13,7 +13,7 @@ from typing import Final
 from ..errors import ConfigurationError, DeepSeekOCRError, OutputError
 from .ahead import made_ahead
 from .arrow_extra import check_arrow
-from .batch_progress import BatchProgress, ProgressCounter
+from .batch_progress import BatchProgress, PagesDone, ProgressCounter
 from .batch_settings import BatchSettings
 from .engines.local_engine import local_devices, local_units
 from .engines.unit_runner import BEGUN
@@ -25,12 +25,15 @@ from .output.staged_units import StagedUnits
 from .page_units import PageUnit
 from .planning import ManifestPart, PlannedPart, Planner, manifest_parts
 from .run_account import PartAccount
+from .run_file import RunFile
 from .storage.run_folder import RunFolder
 
-__all__ = ["ENGINES", "RUN_FILE", "run_batch"]
+__all__ = ["ENGINES", "run_batch"]
 
 ENGINES: Final = ("local", "ray")
-RUN_FILE: Final = "run.json"
+LOOK_SECONDS: Final = 5.0
+"""So long, the whole manifest is looked through for mistakes before the first page is read; it goes
+on beside the reading."""
 
 PARTS_AHEAD: Final = 2
 """Parts whose pages are counted ahead of reading."""
@@ -112,17 +115,27 @@ class _Run:
         self._devices = local_devices(gpus) if engine == "local" else ()
         self._cards = len(self._devices) or 1
         self._staged = StagedUnits(folder, settings.part_documents)
-        self._shards = ShardWriter(folder, self._staged)
+        self._shards = ShardWriter(folder, self._staged, settings.chunk_tokens)
         self._counter = ProgressCounter()
         self._waiting: dict[int, tuple[PlannedPart, set[str]]] = {}
         self._writing: deque[Future[PartAccount]] = deque()
         self._parts = self._documents = 0
         self._told = 0.0
         self._ended = threading.Event()
+        self._mistake: DeepSeekOCRError | None = None
 
     def run(self, gpu_price: float | None, on_progress: OnProgress | None) -> RunReport:
-        begun = time.time()
-        self._begin(begun)
+        with self._folder.held():
+            file = RunFile(self._folder, self._settings, self._manifest, self._engine)
+            file.write(self._cards, {"state": "running"})
+            # What was begun when this process was killed says nothing about the pages.
+            with suppress(OutputError):
+                self._folder.clear(BEGUN)
+            return self._read_all(file, gpu_price, on_progress)
+
+    def _read_all(
+        self, file: RunFile, gpu_price: float | None, on_progress: OnProgress | None
+    ) -> RunReport:
         planner = Planner(self._settings)
         planned = made_ahead(self._planned(planner), PARTS_AHEAD)
         counting = threading.Thread(target=self._count, name="dsocr-count", daemon=True)
@@ -130,8 +143,12 @@ class _Run:
         try:
             writers = SHARDS_AT_ONCE[self._engine]
             with ThreadPoolExecutor(writers, thread_name_prefix="dsocr-shards") as pool:
+                counting.join(LOOK_SECONDS)
+                self._check_manifest()
                 for unit in self._read(self._units(planned, pool), on_progress):
+                    self._check_manifest()
                     self._unit_done(unit, pool)
+                    file.note(self._cards)
                 while self._writing:
                     self._take_written()
         finally:
@@ -144,47 +161,31 @@ class _Run:
             self._folder,
             account,
             parts=self._parts,
-            seconds=time.time() - begun,
+            file=file,
             read_pages=self._counter.progress().pages,
             gpus=self._cards,
             gpu_price=gpu_price,
         )
-        self._folder.write_json(RUN_FILE, {**self._head(begun), **report.to_dict()})
+        file.write(self._cards, report.to_dict())
         write_report(self._folder, report)
         return report
 
-    def _begin(self, begun: float) -> None:
-        """Check that the folder is empty or of this run, and say in it what this run is."""
-        if self._folder.exists(RUN_FILE):
-            head = self._folder.read_json(RUN_FILE)
-            if head.get("configuration") != self._settings.configuration:
-                raise ConfigurationError(
-                    f"{self._folder.uri} holds a run with other settings",
-                    remedy="Choose an empty folder, or give the settings of its run.json.",
-                )
-        else:
-            self._folder.write_json(RUN_FILE, {**self._head(begun), "state": "running"})
-        # What was begun when this process was killed says nothing about the pages.
-        with suppress(OutputError):
-            self._folder.clear(BEGUN)
-
-    def _head(self, begun: float) -> dict[str, object]:
-        return {
-            "manifest": self._manifest,
-            "engine": self._engine,
-            "configuration": self._settings.configuration,
-            "settings": self._settings.to_dict(),
-            "begun": begun,
-        }
-
     def _count(self) -> None:
         count = 0
-        with suppress(DeepSeekOCRError):  # the other thread gets the same error
+        try:
             for _ in manifest_entries(self._manifest):
                 count += 1
                 if self._ended.is_set():
                     return
-            self._counter.total(count)
+        except DeepSeekOCRError as error:
+            self._mistake = error
+            return
+        self._counter.total(count)
+
+    def _check_manifest(self) -> None:
+        """End the run at a mistake that stands far below what is read now."""
+        if self._mistake is not None:
+            raise self._mistake
 
     def _planned(self, planner: Planner) -> Iterator[PlannedPart]:
         entries = manifest_entries(self._manifest)
@@ -219,21 +220,22 @@ class _Run:
     def _read(
         self, units: Iterator[PageUnit], on_progress: OnProgress | None
     ) -> Iterator[PageUnit]:
-        def on_page(ok: bool) -> None:
-            self._counter.page(ok)
+        def on_pages(done: PagesDone) -> None:
+            self._counter.pages(done)
             now = time.monotonic()
             if on_progress is not None and now - self._told >= 1.0:
                 self._told = now
                 on_progress(self._counter.progress())
 
         if self._engine == "local":
-            yield from local_units(units, self._settings, self._folder, on_page, self._devices)
+            yield from local_units(units, self._settings, self._folder, on_pages, self._devices)
             return
-        from .engines.ray_engine import ray_shares, ray_units
+        from .engines.ray_engine import ray_units
+        from .engines.ray_shares import ray_shares
 
         shares = ray_shares(self._gpus)
         self._cards = shares.actors
-        yield from ray_units(units, self._settings, self._folder, on_page, shares)
+        yield from ray_units(units, self._settings, self._folder, on_pages, shares)
 
     def _unit_done(self, unit: PageUnit, pool: ThreadPoolExecutor) -> None:
         number = unit.entry // self._settings.part_documents
@@ -255,7 +257,7 @@ class _Run:
         from .engines.ray_shards import write_elsewhere
 
         try:
-            return write_elsewhere(planned, self._folder, self._settings.part_documents)
+            return write_elsewhere(planned, self._folder, self._settings)
         except OutputError:
             # Likewise: another task has written it, and removed its units.
             account = self._shards.finished(planned.part)

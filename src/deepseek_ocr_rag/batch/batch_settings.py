@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ..model.prompts import mode_named, task_named
@@ -16,6 +16,10 @@ from ..sources.limits import Limits
 from ..version import __version__
 
 __all__ = ["BatchSettings"]
+
+UNITS_OF_A_CARD: Final = 16
+UNITS_ELSEWHERE: Final = 4
+"""Units that are read at the same time by one process."""
 
 
 @with_known_settings()
@@ -33,11 +37,15 @@ class BatchSettings:
         allow_remote_code: Whether the backend "official" may run the code of its folder.
         unit_pages: Most pages of one unit of work.
         part_documents: Documents whose results stand in one shard.
-        units_at_once: Units that one reading process works on at the same time, so that a GPU
-            has pages while the next document is opened.
+        chunk_tokens: Most tokens of a record of ``documents/``, which is then a chunk, as
+            :func:`~deepseek_ocr_rag.chunk_document` cuts it; None for a record for each page.
+        units_at_once: Units that one reading process works on at the same time; None for 16
+            where the backend ``local`` reads, since a card reads 512 pages together faster than
+            fewer, and for 4 elsewhere.
 
     Raises:
-        ConfigurationError: If a value is unknown, or a number is below 1.
+        ConfigurationError: If a value is unknown, or a number is below 1, or ``chunk_tokens``
+            below 16.
     """
 
     backend: str = "auto"
@@ -49,16 +57,28 @@ class BatchSettings:
     allow_remote_code: bool = False
     unit_pages: int = 32
     part_documents: int = 64
-    units_at_once: int = 4
+    chunk_tokens: int | None = None
+    units_at_once: int | None = None
 
     def __post_init__(self) -> None:
         mode_named(self.resolution)
         task_named(self.task)
         for name in ("unit_pages", "part_documents", "units_at_once"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(
-                    f"{name}={getattr(self, name)} is too small", remedy="Give 1 or more."
-                )
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigurationError(f"{name}={value} is too small", remedy="Give 1 or more.")
+        if self.chunk_tokens is not None:
+            from ..retrieval.chunking import check_budget
+
+            check_budget(self.chunk_tokens)
+
+    @property
+    def units_together(self) -> int:
+        """``units_at_once``, or what it is by default."""
+        if self.units_at_once is not None:
+            return self.units_at_once
+        name = self.backend.replace("/", ":").partition(":")[0]
+        return UNITS_OF_A_CARD if name == "local" else UNITS_ELSEWHERE
 
     @property
     def configuration(self) -> str:

@@ -134,9 +134,9 @@ class PageReader:
         Raises:
             BackendError: If the backend can read nothing, after several attempts.
         """
-        if len(units) == 1 or self.settings.units_at_once == 1:
+        if len(units) == 1 or self.settings.units_together == 1:
             return [row for unit in units for row in self.read_unit(unit)]
-        with ThreadPoolExecutor(self.settings.units_at_once) as pool:
+        with ThreadPoolExecutor(self.settings.units_together) as pool:
             return [row for rows in pool.map(self.read_unit, units) for row in rows]
 
     def read_unit(self, unit: PageUnit, drawn: DrawnUnit | None = None) -> list[PageRow]:

@@ -69,9 +69,14 @@ class PageUnit:
 
     @property
     def file_name(self) -> str:
-        """What its stored rows are called after, unique in a run."""
+        """What its stored rows are called after, unique in a run.
+
+        Another document in the same line, or other pages of it, have another name, so that what
+        was stored before is not taken for them.
+        """
         numbers = self.numbers
-        return f"{self.entry:010d}-{numbers[0]:06d}-{numbers[-1]:06d}"
+        key = hashlib.sha256(f"{self.sha256}:{self.pages}".encode()).hexdigest()[:8]
+        return f"{self.entry:010d}-{numbers[0]:06d}-{numbers[-1]:06d}-{key}"
 
 
 @dataclass(frozen=True, slots=True)

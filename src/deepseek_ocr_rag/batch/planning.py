@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -11,6 +12,7 @@ from typing import Final
 
 from ..errors import CorruptSourceError, DeepSeekOCRError
 from ..sources.page_selection import parse_page_selection
+from ..text.visible import visible_line
 from .batch_settings import BatchSettings
 from .page_units import ManifestEntry, PageUnit, PlannedDocument, page_units
 from .storage.fetched_documents import FetchedDocuments
@@ -19,6 +21,8 @@ from .storage.locations import shown_uri
 __all__ = ["ManifestPart", "PlannedPart", "Planner", "manifest_parts"]
 
 OPENED_AT_ONCE: Final = 4
+
+_log = logging.getLogger("deepseek_ocr_rag")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +86,7 @@ class Planner:
 
     def plan(self, part: ManifestPart) -> PlannedPart:
         """Open each document of a part; one that cannot be opened is kept with its error."""
-        documents = tuple(
-            self._pool.map(self.document, range(part.first, part.first + len(part.entries)),
-                           part.entries)
-        )  # fmt: skip
+        documents = self.documents(list(enumerate(part.entries, part.first)))
         size, configuration = self._settings.unit_pages, self._settings.configuration
         units = tuple(
             unit
@@ -93,6 +94,12 @@ class Planner:
             for unit in page_units(document, entry, size, configuration)
         )
         return PlannedPart(part, documents, units)
+
+    def documents(
+        self, entries: Sequence[tuple[int, ManifestEntry]]
+    ) -> tuple[PlannedDocument, ...]:
+        """Open documents, each with its position in the manifest; several at a time."""
+        return tuple(self._pool.map(self.document, *zip(*entries, strict=True)))
 
     def document(self, position: int, entry: ManifestEntry) -> PlannedDocument:
         """Open one document."""
@@ -112,9 +119,15 @@ class Planner:
                 return PlannedDocument(
                     position, doc_id, uri, source.sha256, source.page_count, numbers
                 )
-        except DeepSeekOCRError as error:
+        except Exception as error:  # noqa: BLE001 - becomes a row
+            if not isinstance(error, DeepSeekOCRError):
+                _log.exception("%s could not be opened", visible_line(uri))
             return PlannedDocument(
-                position, doc_id, uri, error_type=type(error).__name__, error=str(error)
+                position,
+                doc_id,
+                uri,
+                error_type=type(error).__name__,
+                error=str(error) or type(error).__name__,
             )
 
     def close(self) -> None:

@@ -77,6 +77,11 @@ class PageRow:
         """Whether the page was read."""
         return self.status != "error"
 
+    @property
+    def error_kind(self) -> str:
+        """What an error is counted under."""
+        return self.error_type or "unknown"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as the columns have them."""
         values = {name: getattr(self, name) for name in self.__slots__}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from bombs import bombs
 from waiting import LONG
 
+from deepseek_ocr_rag import open_source
 from deepseek_ocr_rag.concurrency.frames import Frame
 from deepseek_ocr_rag.errors import SourceError, WorkerLostError
 from deepseek_ocr_rag.sources.isolation import process
@@ -171,3 +173,22 @@ def test_it_does_not_outlive_its_owner_not_even_while_it_works(how, tmp_path):
             owner.send_signal(getattr(signal, how))
         assert ended(pid, LONG)
         owner.wait(LONG)
+
+
+@posix
+def test_after_an_interrupted_request_no_page_is_taken_for_another(sample_pdf, monkeypatch):
+    """As Ctrl-C in a notebook does: the reply still comes, when nobody waits for it."""
+    receive = process.receive
+
+    def interrupted(stream, **given):
+        select.select([stream], [], [], LONG)
+        monkeypatch.setattr(process, "receive", receive)
+        raise KeyboardInterrupt
+
+    with open_source(sample_pdf) as source:
+        second = source.render(2, 100).tobytes()
+        assert second != source.render(1, 100).tobytes()
+        monkeypatch.setattr(process, "receive", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            source.render(1, 100)
+        assert source.render(2, 100).tobytes() == second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -10,12 +11,15 @@ from ...errors import CorruptSourceError, DeepSeekOCRError
 from ...model.prompts import mode_named
 from ...reading.preparation import PreparedPage, prepare_page
 from ...sources.source import Source
+from ...text.visible import visible_line
 from ..batch_settings import BatchSettings
 from ..page_units import PageUnit
 from ..storage.fetched_documents import FetchedDocuments
 from .drawn_unit import DrawnUnit
 
 __all__ = ["UnitDrawer", "can_be_drawn_apart"]
+
+_log = logging.getLogger("deepseek_ocr_rag")
 
 PICTURE_READERS: Final = ("local", "transformers", "server", "ollama")
 """Backends that see pictures and nothing else, by the first word of their names."""
@@ -65,6 +69,14 @@ class UnitDrawer:
         except DeepSeekOCRError as error:
             return DrawnUnit(
                 unit, error_type=type(error).__name__, problem=error.problem, remedy=error.remedy
+            )
+        except Exception as error:  # noqa: BLE001 - becomes a row
+            # Of an object store, for example: it must not end the run.
+            _log.exception("%s could not be drawn", visible_line(unit.name))
+            return DrawnUnit(
+                unit,
+                error_type=CorruptSourceError.__name__,
+                problem=f"it cannot be opened ({type(error).__name__}: {error})",
             )
 
     def close(self) -> None:

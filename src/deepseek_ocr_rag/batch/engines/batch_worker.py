@@ -4,8 +4,9 @@ Frames (:mod:`deepseek_ocr_rag.concurrency.frames`) without bodies::
 
     {"settings": {...}, "folder": "/out"}  -> {"started": [backend, model]}
                                               or {"failed": {...}}
-    {"unit": {...}}                        -> {"pages": [read, failed]}, a few times a second
-                                              {"done": file name, "failed_pages": 1}
+    {"unit": {...}}                        -> {"pages": read, "errors": {class: failed}}, a few
+                                              times a second
+                                              {"done": file name}
                                               or {"failed": {...}, "unit": file name}: the
                                               backend reads nothing
 
@@ -19,6 +20,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
@@ -61,16 +63,16 @@ def main() -> None:
 
     def run(unit: PageUnit) -> None:
         try:
-            failed = runner.run(unit)
+            runner.run(unit)
             counts.tell()
-            put({"done": unit.file_name, "failed_pages": failed})
+            put({"done": unit.file_name})
         except DeepSeekOCRError as error:
             put({"failed": _error_values(error), "unit": unit.file_name})
         except BaseException:
             logging.exception("%s", visible_line(unit.name))
             os._exit(1)
 
-    with ThreadPoolExecutor(settings.units_at_once, thread_name_prefix="dsocr-unit") as pool:
+    with ThreadPoolExecutor(settings.units_together, thread_name_prefix="dsocr-unit") as pool:
         while True:
             try:
                 unit = PageUnit(**receive(requests, longest=0).message["unit"])
@@ -102,14 +104,16 @@ class _PageCounts:
     def __init__(self, put: Callable[[dict[str, Any]], object]) -> None:
         self._put = put
         self._lock = threading.Lock()
-        self._read = self._failed = 0
+        self._read = 0
+        self._errors: Counter[str] = Counter()
         self._told = 0.0
 
     def add(self, row: PageRow) -> None:
         """Count a page."""
         with self._lock:
             self._read += row.ok
-            self._failed += not row.ok
+            if not row.ok:
+                self._errors[row.error_kind] += 1
             waiting = time.monotonic() - self._told < TELL_SECONDS
         if not waiting:
             self.tell()
@@ -117,11 +121,12 @@ class _PageCounts:
     def tell(self) -> None:
         """Tell what was counted since the last time."""
         with self._lock:
-            counted = [self._read, self._failed]
-            self._read = self._failed = 0
+            read, errors = self._read, dict(self._errors)
+            self._read = 0
+            self._errors.clear()
             self._told = time.monotonic()
-        if any(counted):
-            self._put({"pages": counted})
+        if read or errors:
+            self._put({"pages": read, "errors": errors})
 
 
 def _error_values(error: DeepSeekOCRError) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import logging
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -19,6 +19,7 @@ from ...errors import (
     DeepSeekOCRError,
     EngineLostError,
 )
+from ..batch_progress import OnPages, PagesDone
 from ..batch_settings import BatchSettings
 from ..page_units import PageUnit
 from ..storage.run_folder import RunFolder
@@ -41,9 +42,6 @@ _log = logging.getLogger("deepseek_ocr_rag")
 MOST_FAILURES: Final = 3
 """So many units in a row on which the backend of a card may fail before the card is left out."""
 
-OnPage = Callable[[bool], object]
-"""Called for each page with whether it was read."""
-
 Inbox = queue.SimpleQueue[tuple["_Seat", dict[str, Any] | None]]
 
 
@@ -51,7 +49,7 @@ def local_units(
     units: Iterator[PageUnit],
     settings: BatchSettings,
     folder: RunFolder,
-    on_page: OnPage,
+    on_pages: OnPages,
     devices: Sequence[str | None] = (None,),
 ) -> Iterator[PageUnit]:
     """Read units in one process for each card, and yield each when it is stored, in any order.
@@ -64,14 +62,14 @@ def local_units(
         units: What to read.
         settings: What reads.
         folder: The folder of the run.
-        on_page: Called for each page with whether it was read.
+        on_pages: Called with pages that are done, a few times a second.
         devices: The card of each process; None for what the environment names.
 
     Raises:
         BackendError: If the backend can read nothing, or its processes end again and again.
         OutputError: If the results cannot be stored.
     """
-    reading = _LocalReading(settings, folder, on_page, devices)
+    reading = _LocalReading(settings, folder, on_pages, devices)
     try:
         yield from reading.run(units)
     finally:
@@ -108,6 +106,7 @@ class _Seat:
     reading: dict[str, PageUnit] = field(default_factory=dict)
     failures: int = 0  # of the backend, since a unit was read there
     heard: float = field(default_factory=time.monotonic)
+    name: str = ""  # in the progress
 
 
 class _LocalReading:
@@ -115,15 +114,19 @@ class _LocalReading:
         self,
         settings: BatchSettings,
         folder: RunFolder,
-        on_page: OnPage,
+        on_pages: OnPages,
         devices: Sequence[str | None],
     ) -> None:
         self._settings = settings
         self._folder = folder
-        self._on_page = on_page
-        self._most = settings.units_at_once + AHEAD
+        self._on_pages = on_pages
+        self._most = settings.units_together + AHEAD
         self._inbox: Inbox = queue.SimpleQueue()
-        self._seats = [_Seat(device) for device in devices]
+        names = devices if len(set(devices)) == len(devices) else range(1, 1 + len(devices))
+        self._seats = [
+            _Seat(device, name="" if len(devices) == 1 else str(name))
+            for device, name in zip(devices, names, strict=True)
+        ]
         self._again: deque[PageUnit] = deque()
         self._deaths = 0
 
@@ -182,9 +185,7 @@ class _LocalReading:
         if message is None:
             self._bury(seat)
         elif "pages" in message:
-            for ok, count in zip((True, False), message["pages"], strict=True):
-                for _ in range(count):
-                    self._on_page(ok)
+            self._on_pages(PagesDone(seat.name, message["pages"], message["errors"]))
         elif "done" in message:
             self._deaths = seat.failures = 0
             return seat.reading.pop(message["done"], None)

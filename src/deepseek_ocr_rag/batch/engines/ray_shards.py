@@ -6,6 +6,7 @@ from typing import Final
 
 from ...errors import DeepSeekOCRError, EngineLostError
 from ...text.visible import visible_line
+from ..batch_settings import BatchSettings
 from ..output.shards import ShardWriter
 from ..output.staged_units import StagedUnits
 from ..planning import PlannedPart
@@ -18,12 +19,15 @@ MOST_SHOWN: Final = 400
 """Characters of an error of Ray, which is a traceback; its end says what happened."""
 
 
-def write_part(planned: PlannedPart, folder: RunFolder, part_documents: int) -> PartAccount:
+def write_part(planned: PlannedPart, folder: RunFolder, settings: BatchSettings) -> PartAccount:
     """Write the shards of a part, and its mark, in this process."""
-    return ShardWriter(folder, StagedUnits(folder, part_documents)).write(planned)
+    staged = StagedUnits(folder, settings.part_documents)
+    return ShardWriter(folder, staged, settings.chunk_tokens).write(planned)
 
 
-def write_elsewhere(planned: PlannedPart, folder: RunFolder, part_documents: int) -> PartAccount:
+def write_elsewhere(
+    planned: PlannedPart, folder: RunFolder, settings: BatchSettings
+) -> PartAccount:
     """Do the same in a task of Ray, and wait for it.
 
     A task whose machine dies is run again, and writes the same bytes.
@@ -38,7 +42,7 @@ def write_elsewhere(planned: PlannedPart, folder: RunFolder, part_documents: int
     # No processor of its own: those of the cluster draw and read.
     task = ray.remote(num_cpus=0, max_retries=-1)(write_part)
     try:
-        written: PartAccount = ray.get(task.remote(planned, folder, part_documents))
+        written: PartAccount = ray.get(task.remote(planned, folder, settings))
     except RayError as error:
         cause = error.cause if isinstance(error, RayTaskError) else None
         if isinstance(cause, DeepSeekOCRError):

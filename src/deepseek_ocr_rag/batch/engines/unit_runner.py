@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -46,8 +47,8 @@ class UnitRunner:
         self._staged = StagedUnits(folder, reader.settings.part_documents)
         self._lock = SharedLock()
 
-    def run(self, unit: PageUnit, drawn: DrawnUnit | None = None) -> int:
-        """Read and store a unit, unless it is stored; returns how many pages failed.
+    def run(self, unit: PageUnit, drawn: DrawnUnit | None = None) -> Counter[str]:
+        """Read and store a unit, unless it is stored; returns its errors by class.
 
         Args:
             unit: The unit.
@@ -58,7 +59,7 @@ class UnitRunner:
             OutputError: If it cannot be stored.
         """
         if self._staged.has(unit):
-            return 0
+            return Counter()
         begun = self._begun(unit.file_name)
         if begun >= DEATHS:
             with self._lock.alone():
@@ -69,7 +70,7 @@ class UnitRunner:
         self._staged.store(unit, rows)
         for count in range(1, begun + 1):
             self._folder.remove(_mark(unit.file_name, count))
-        return sum(not row.ok for row in rows)
+        return Counter(row.error_kind for row in rows if not row.ok)
 
     def _alone(self, unit: PageUnit, number: int, drawn: DrawnUnit | None) -> PageRow:
         page = replace(unit, pages=str(number))

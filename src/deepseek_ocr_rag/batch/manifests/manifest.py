@@ -14,7 +14,7 @@ from ...sources.folder_files import DOCUMENT_SUFFIXES
 from ...text.visible import storable
 from ..page_units import ManifestEntry
 from ..storage.locations import StoragePath, is_remote, is_web, located
-from .matching import matching_files
+from .matching import files_below, matching_files
 
 __all__ = ["manifest_entries"]
 
@@ -24,6 +24,10 @@ LONGEST_LINE: Final = 2**20
 ROWS_AT_ONCE: Final = 8192
 
 _TEXTS: Final = ("uri", "id", "sha256", "pages", "password")
+_NUMBERS: Final = ("id", "pages")
+"""Of these, the ones that may be whole numbers."""
+
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 _LINES: Final = (".jsonl", ".ndjson")
 
 
@@ -40,21 +44,30 @@ def manifest_entries(manifest: str) -> Iterator[ManifestEntry]:
         The documents.
 
     Raises:
-        ConfigurationError: If a line does not name a document.
+        ConfigurationError: If a line does not name a document, or nothing does.
         SourceError: If the manifest cannot be read.
     """
+    empty = True
     try:
-        yield from _entries(manifest)
+        for entry in _entries(manifest):
+            empty = False
+            yield entry
     except OSError as error:
         raise SourceError(
             f"the manifest cannot be read ({error.strerror or error})",
             source=manifest,
             remedy="Check the path and its permissions.",
         ) from error
+    if empty:
+        raise ConfigurationError(
+            f"{manifest} names no document",
+            remedy=f"Documents of a folder are {', '.join(sorted(DOCUMENT_SUFFIXES))};"
+            " a manifest has one on each line.",
+        )
 
 
 def _entries(manifest: str) -> Iterator[ManifestEntry]:
-    if not is_web(manifest) and any(sign in manifest for sign in "*?["):
+    if _is_pattern(manifest):
         yield from (ManifestEntry(uri) for uri in matching_files(manifest))
         return
     location = located(manifest)
@@ -63,10 +76,9 @@ def _entries(manifest: str) -> Iterator[ManifestEntry]:
 
     kind = location.files.get_file_info(location.path).type
     if kind == fs.FileType.Directory:
-        pattern = f"{manifest.rstrip('/')}/**/*"
         yield from (
             ManifestEntry(uri)
-            for uri in matching_files(pattern)
+            for uri in files_below(manifest)
             if PurePosixPath(uri).suffix.lower() in DOCUMENT_SUFFIXES
         )
     elif kind == fs.FileType.NotFound:
@@ -86,6 +98,13 @@ def _entries(manifest: str) -> Iterator[ManifestEntry]:
         )
 
 
+def _is_pattern(manifest: str) -> bool:
+    """Whether it has wildcards, and no file or folder of this machine is called so."""
+    if is_web(manifest) or not any(sign in manifest for sign in "*?["):
+        return False
+    return is_remote(manifest) or not Path(manifest).exists()
+
+
 def _of_lines(location: StoragePath, manifest: str) -> Iterator[ManifestEntry]:
     import pyarrow
 
@@ -99,6 +118,8 @@ def _of_lines(location: StoragePath, manifest: str) -> Iterator[ManifestEntry]:
 def _lines(stream: Any, manifest: str) -> Iterator[bytes]:  # noqa: ANN401 - a pyarrow stream
     left = b""
     while piece := stream.read(2**20):
+        if not left and piece.startswith(_UTF16):
+            raise ConfigurationError(f"{manifest} is UTF-16", remedy="Save it as UTF-8.")
         *whole, left = (left + piece).split(b"\n")
         yield from whole
         if len(left) > LONGEST_LINE:
@@ -141,6 +162,9 @@ def _of_table(location: StoragePath, manifest: str) -> Iterator[ManifestEntry]:
 
 def _entry(values: Mapping[str, Any], manifest: str, location: str) -> ManifestEntry:
     given = {name: values[name] for name in _TEXTS if values.get(name) is not None}
+    for name in _NUMBERS:
+        if type(given.get(name)) is int:
+            given[name] = str(given[name])
     wrong = [name for name, value in given.items() if not isinstance(value, str)]
     if wrong:
         raise _bad(manifest, location, f"{wrong[0]!r} is not a text")

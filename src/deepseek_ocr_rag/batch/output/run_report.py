@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from ...text.visible import visible_line
 from ..run_account import RunAccount
+from ..run_file import RunFile
+from ..storage.locations import shown_uri
 from ..storage.run_folder import RunFolder
 from .shards import shard_of
 
@@ -32,6 +34,9 @@ class RunReport:
         read_pages: Pages that were read since that start.
         gpus: Cards, or reading processes, at the same time.
         gpu_price: Price of an hour of one card; None if it was not given.
+        manifest: The manifest, as it was named.
+        starts: How often the run was started; more than once if it was interrupted.
+        earlier_gpu_hours: Hours of all cards in the starts before, each known within a minute.
         p50: Seconds of a page at the backend that half of the pages stay below; within 2 %.
         p99: The same for 99 of 100 pages.
     """
@@ -43,6 +48,9 @@ class RunReport:
     gpu_price: float | None = None
     p50: float | None = None
     p99: float | None = None
+    manifest: str = ""
+    starts: int = 1
+    earlier_gpu_hours: float = 0.0
 
     @property
     def pages_per_second(self) -> float:
@@ -51,8 +59,13 @@ class RunReport:
 
     @property
     def gpu_hours(self) -> float:
-        """Hours of all cards since the last start."""
-        return self.seconds * self.gpus / 3600
+        """Hours of all cards, in all starts."""
+        return self.seconds * self.gpus / 3600 + self.earlier_gpu_hours
+
+    @property
+    def money(self) -> float | None:
+        """What those cost; None without a price."""
+        return None if self.gpu_price is None else self.gpu_price * self.gpu_hours
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""
@@ -64,7 +77,7 @@ class RunReport:
             "pages_per_second": self.pages_per_second,
             "gpus": self.gpus,
             "gpu_hours": self.gpu_hours,
-            "money": None if self.gpu_price is None else self.gpu_price * self.gpu_hours,
+            "money": self.money,
             "p50_seconds": self.p50,
             "p99_seconds": self.p99,
         }
@@ -72,11 +85,14 @@ class RunReport:
     def to_markdown(self) -> str:
         """A page for people."""
         account = self.account
-        verdict = "Every page is there once." if account.complete else "Pages are missing."
+        verdict = "Pages are missing."
+        if account.complete:
+            verdict = f"Every page is accounted for: {account.pages:,} were read"
+            verdict += f", {account.errors:,} are errors." if account.errors else ", none failed."
         lines = [
             "# Report of a run",
             "",
-            verdict,
+            f"{verdict} Manifest: {_code(self.manifest)}.",
             "",
             "| | |",
             "|---|---|",
@@ -96,19 +112,28 @@ class RunReport:
     def _figures(self) -> Iterator[tuple[str, str]]:
         account = self.account
         yield "documents", f"{account.documents:,}"
-        yield "pages", f"{account.pages:,}"
-        yield "errors", f"{account.errors:,}"
+        yield "pages that were read", f"{account.pages:,}"
+        yield "errors, of pages and of documents that cannot be opened", f"{account.errors:,}"
         yield "attempts", f"{account.attempts:,}"
         yield "loops", f"{account.statuses.get('repetition', 0):,}"
-        yield "tokens", f"{account.tokens:,}"
-        yield "storage", f"{account.bytes / 1e6:,.1f} MB"
+        if account.tokens:
+            yield "tokens", f"{account.tokens:,}"
+        yield "storage, MB", f"{account.bytes / 1e6:,.3f}"
+        yield "starts", f"{self.starts:,}"
         yield "seconds since the last start", f"{self.seconds:,.1f}"
+        yield "pages read since the last start", f"{self.read_pages:,}"
         yield "pages a second", f"{self.pages_per_second:,.2f}"
-        yield "GPU hours", f"{self.gpu_hours:,.2f}"
-        if self.gpu_price is not None:
-            yield "money", f"{self.gpu_price * self.gpu_hours:,.2f}"
+        yield "cards, or reading processes", f"{self.gpus:,}"
+        if self.gpus > 1:
+            yield "pages a second of each", f"{self.pages_per_second / self.gpus:,.2f}"
+        yield "GPU hours, in all starts", f"{self.gpu_hours:,.2f}"
+        if self.money is not None:
+            yield f"money, at {self.gpu_price:,.2f} an hour", f"{self.money:,.2f}"
+            if self.account.pages:
+                each = 1000 * self.money / self.account.pages
+                yield "money for 1,000 pages that were read", f"{each:,.2f}"
         if self.p50 is not None and self.p99 is not None:
-            yield "seconds a page, p50 and p99", f"{self.p50:.2f}, {self.p99:.2f}"
+            yield "seconds a page, p50 and p99", f"{self.p50:.3g}, {self.p99:.3g}"
 
 
 def report_of(
@@ -116,14 +141,25 @@ def report_of(
     account: RunAccount,
     *,
     parts: int,
-    seconds: float,
+    file: RunFile,
     read_pages: int,
     gpus: int,
     gpu_price: float | None,
 ) -> RunReport:
     """The report of a run whose pages were counted."""
     p50, p99 = _percentiles(folder, parts)
-    return RunReport(account, seconds, read_pages, gpus, gpu_price, p50, p99)
+    return RunReport(
+        account,
+        file.seconds,
+        read_pages,
+        gpus,
+        gpu_price,
+        p50,
+        p99,
+        shown_uri(file.manifest),
+        file.starts,
+        file.earlier_card_seconds / 3600,
+    )
 
 
 def write_report(folder: RunFolder, report: RunReport) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -10,18 +9,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from ...document.headings import Headings, with_sections
-from ...document.page_records import page_records
 from ...errors import OutputError
 from ..page_units import PageUnit, PlannedDocument
 from ..planning import ManifestPart, PlannedPart
 from ..run_account import PartAccount
 from ..storage.run_folder import RunFolder
 from ..stored_pages import DOCUMENT_ERROR, PageRow
+from .record_rows import RecordRows
 from .row_writer import RowWriter
 from .shard_columns import file_columns, page_columns, record_columns, timing_columns
 from .staged_units import StagedUnits
 
-__all__ = ["KINDS", "MARKS", "ShardWriter", "mark_of", "record_rows", "shard_of"]
+__all__ = ["KINDS", "MARKS", "ShardWriter", "mark_of", "shard_of"]
 
 KINDS: Final = {
     "pages": page_columns,
@@ -66,9 +65,8 @@ class _Counts:
             self.statuses[row.status] += 1
         else:
             self.errors += 1
-            kind = row.error_type or "unknown"
-            self.kinds[kind] += 1
-            self.examples.setdefault(kind, row.error or "")
+            self.kinds[row.error_kind] += 1
+            self.examples.setdefault(row.error_kind, row.error or "")
 
 
 class ShardWriter:
@@ -80,11 +78,15 @@ class ShardWriter:
     Args:
         folder: The folder of the run.
         staged: Where the units wait.
+        chunk_tokens: As in :class:`~deepseek_ocr_rag.batch.BatchSettings`.
     """
 
-    def __init__(self, folder: RunFolder, staged: StagedUnits) -> None:
+    def __init__(
+        self, folder: RunFolder, staged: StagedUnits, chunk_tokens: int | None = None
+    ) -> None:
         self._folder = folder
         self._staged = staged
+        self._chunk_tokens = chunk_tokens
 
     def write(self, planned: PlannedPart) -> PartAccount:
         """Write everything of a part, mark it, and remove its units.
@@ -106,13 +108,16 @@ class ShardWriter:
             }
             for document in planned.documents:
                 writers["files"].add(_file(document))
+            records = RecordRows(self._chunk_tokens)
             for row in self._rows(planned):
                 counts.add(row)
                 values = row.to_dict()
                 writers["timings"].add(values)
                 writers["pages" if row.ok else "errors"].add(values)
-                for record in record_rows(row):
+                for record in records.add(row):
                     writers["documents"].add(record)
+            for record in records.end():
+                writers["documents"].add(record)
         account = PartAccount(
             part=number,
             digest=planned.part.digest(),
@@ -190,23 +195,6 @@ def _of_document(document: PlannedDocument) -> PageRow:
         error_type=document.error_type,
         error=document.error,
     )
-
-
-def record_rows(row: PageRow) -> Iterator[dict[str, Any]]:
-    """The rows of ``documents/`` that a page gives."""
-    if row.page == DOCUMENT_ERROR:
-        return
-    for record in page_records(
-        row.to_page(), source=row.uri, total_pages=row.total_pages, identity=row.doc_id
-    ):
-        yield {
-            "id": record.id,
-            "page_content": record.text,
-            "metadata": json.dumps(record.metadata, ensure_ascii=False),
-            "entry": row.entry,
-            "doc_id": row.doc_id,
-            "page": row.page,
-        }
 
 
 def _file(document: PlannedDocument) -> dict[str, Any]:

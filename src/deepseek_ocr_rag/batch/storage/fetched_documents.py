@@ -173,7 +173,9 @@ def _stored_pieces(uri: str) -> Iterator[bytes]:
         raise SourceNotAllowedError(
             "you have no permission to read it", source=name, remedy="Check the credentials."
         ) from error
-    except (OSError, ConfigurationError, OutputError) as error:
+    except ConfigurationError as error:
+        raise CorruptSourceError(error.problem, source=name, remedy=error.remedy) from error
+    except (OSError, OutputError) as error:
         raise CorruptSourceError(
             f"it cannot be fetched ({error})", source=name, remedy="Check the address."
         ) from error

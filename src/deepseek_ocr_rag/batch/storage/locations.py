@@ -84,6 +84,12 @@ def located(uri: str) -> StoragePath:
 def _by_fsspec(uri: str) -> StoragePath:
     from pyarrow import fs
 
+    if "::" in uri:
+        # What is chained inside, a web address for example, would be fetched without the policy.
+        raise ConfigurationError(
+            f"{public_name(uri)} chains several file systems, which is not allowed",
+            remedy="Name the document itself, or unpack it first.",
+        )
     try:
         import fsspec
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from ...concurrency.file_lock import lock_file
 from ...errors import OutputError
 from .locations import StoragePath, located
 
@@ -18,6 +20,12 @@ __all__ = ["RunFolder"]
 
 _DRAFT: Final = re.compile(r"\..+\.\d+-[0-9a-f]{8}")
 """The name of a file that is being written; other hidden files belong to others."""
+
+
+LOCK: Final = ".lock"
+
+_TAKEN: Final = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+"""What a system says of a file that another process has locked; others have no locks there."""
 
 
 class RunFolder:
@@ -42,6 +50,35 @@ class RunFolder:
         if self._root is None:
             self._root = located(self.uri)
         return self._root
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from running here, which would read every page again.
+
+        An object store has no locks, so there it does nothing.
+
+        Raises:
+            OutputError: If another process runs here, or the folder cannot be made.
+        """
+        if not self.root.local:
+            yield
+            return
+        path = self._local(LOCK)
+        with self._told():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                lock_file(file)
+            except OSError as error:
+                if error.errno in _TAKEN:
+                    raise OutputError(
+                        f"another process is writing to {self.uri}",
+                        remedy="Wait for it or stop it, or choose another folder.",
+                    ) from error
+            yield
+        finally:
+            os.close(file)
 
     def exists(self, name: str) -> bool:
         """Whether there is such a file."""

@@ -16,12 +16,15 @@ from .batch_options import settings_of
 if TYPE_CHECKING:
     from ...batch.batch_progress import BatchProgress
 
-__all__ = ["estimate", "run_many"]
+__all__ = ["estimate", "progress_line", "run_many"]
 
 NOTE_SECONDS: Final = 30.0
 """Seconds between two notes where there is no terminal."""
 
 MOST_NAMED: Final = 20
+
+MOST_CARDS: Final = 4
+"""Cards whose rates are shown one by one."""
 
 
 def run_many(options: argparse.Namespace) -> int:
@@ -67,7 +70,7 @@ class _Progress:
         self._width = 0
 
     def __call__(self, progress: BatchProgress) -> None:
-        text = _line(progress)
+        text = progress_line(progress)
         if self._terminal:
             write_over(text, self._width)
             self._width = len(text)
@@ -80,16 +83,30 @@ class _Progress:
             write_visibly(sys.stderr, "\n")
 
 
-def _line(progress: BatchProgress) -> str:
+def progress_line(progress: BatchProgress) -> str:
+    """How far a run is, on one line."""
     total = "" if progress.total_documents is None else f" of {progress.total_documents:,}"
     left = ""
     if progress.seconds_left is not None:
         minutes = round(progress.seconds_left / 60)
         left = f", {minutes // 60} h {minutes % 60:02d} min left"
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in progress.kinds.items())
+    errors = f"{progress.errors:,} errors" + (f" ({kinds})" if kinds else "")
     return (
-        f"{progress.documents:,}{total} documents, {progress.pages:,} pages,"
-        f" {progress.errors:,} errors, {progress.pages_per_second:.1f} pages/s{left}"
+        f"{progress.documents:,}{total} documents, {progress.pages:,} pages, {errors},"
+        f" {progress.pages_per_second:.1f} pages/s{_by_card(progress)}{left}"
     )
+
+
+def _by_card(progress: BatchProgress) -> str:
+    """Pages a second of each card; of the slowest and fastest if they are many."""
+    rates = progress.rates
+    if len(rates) < 2:
+        return ""
+    if len(rates) <= MOST_CARDS:
+        return f" ({', '.join(f'{name}: {rate:.1f}' for name, rate in rates.items())})"
+    slowest, fastest = min(rates, key=lambda name: rates[name]), max(rates.values())
+    return f" ({len(rates)} cards, {slowest}: {rates[slowest]:.1f} to {fastest:.1f})"
 
 
 def estimate(options: argparse.Namespace) -> int:

@@ -37,6 +37,13 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
         metavar="DOCUMENTS",
         help="documents whose results stand in one file (default: 64)",
     )
+    parser.add_argument(
+        "--chunk-tokens",
+        type=int,
+        metavar="TOKENS",
+        help="cut the records in documents/ into chunks of at most so many tokens (default: a"
+        " record for each page)",
+    )
     talk = parser.add_mutually_exclusive_group()
     talk.add_argument("-q", "--quiet", action="store_true", help="print only the result and errors")
     talk.add_argument("-v", "--verbose", action="store_true", help="log more")
@@ -59,7 +66,8 @@ def settings_of(options: argparse.Namespace) -> Any:  # noqa: ANN401 - loaded wh
     """The settings that the options give."""
     from ...batch.batch_settings import BatchSettings
 
-    given = {"part_documents": options.part_documents} if "part_documents" in options else {}
+    names = ("part_documents", "chunk_tokens")
+    given = {name: getattr(options, name) for name in names if name in options}
     return BatchSettings(
         backend=options.backend,
         resolution=options.resolution,

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
+from ...concurrency.file_lock import lock_file
 from ...errors import StoreInUseError
 from ...reading.cache_folder import make_private
 from .database import store_errors
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 __all__ = ["FolderLock"]
 
@@ -30,9 +25,9 @@ class FolderLock:
         path = folder / "lock"
         with store_errors(str(folder)):
             make_private(folder)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            _lock(self._file)
+            lock_file(self._file)
         except OSError as error:
             os.lseek(self._file, 0, os.SEEK_SET)
             owner = os.read(self._file, 20).decode("ascii", "replace").strip()
@@ -52,12 +47,3 @@ class FolderLock:
         file, self._file = self._file, -1
         if file >= 0:
             os.close(file)
-
-
-def _lock(file: int) -> None:
-    if sys.platform == "win32":
-        # Lock a byte far behind the process number in the file, which others must be able to read.
-        os.lseek(file, 2**20, os.SEEK_SET)
-        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-    else:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

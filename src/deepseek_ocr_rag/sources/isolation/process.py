@@ -91,6 +91,8 @@ class Worker:
             seconds: After this time the process is ended.
             longest: Most bytes in the reply's body.
 
+        Whatever else interrupts it ends the process, too.
+
         Raises:
             WorkerLostError: If no reply comes, for whatever reason.
         """
@@ -109,6 +111,10 @@ class Worker:
                 self._printed = self._last_line()
             self.stop()
             raise self._lost(error) from error
+        except BaseException:
+            # Ctrl-C, for example: the reply that is still to come would be taken for the next one.
+            self.stop()
+            raise
         finally:
             alarm.cancel()
 

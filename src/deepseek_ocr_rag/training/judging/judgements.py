@@ -46,14 +46,14 @@ class Judgement:
 
     def line(self) -> str:
         """For people."""
-        told = [f"step {self.step}: loss {self.loss:.4f}"]
+        told = [f"loss {self.loss:.4f}"] if self.step else []  # before the first one there is none
         if self.held:
             scores = self.held.scores
             told.append(f"character error rate {scores.cer:.4f}, words {scores.wer:.4f}")
             told.append(f"loops {scores.loops}, without end {scores.without_end}")
         if self.regression:
             told.append(f"regression set {self.regression.scores.cer:.4f}")
-        return ", ".join(told)
+        return f"step {self.step}: {', '.join(told)}"
 
     @property
     def written(self) -> list[list[Any]]:
