@@ -70,7 +70,7 @@ class RunFile:
     @property
     def earlier_card_seconds(self) -> float:
         """Seconds of all cards in the starts before this one."""
-        return sum(float(each["seconds"]) * int(each["cards"]) for each in self._starts)
+        return sum(float(each["seconds"] * each["cards"]) for each in self._starts)
 
     def note(self, cards: int) -> None:
         """Note now and then how long the run has taken so far."""
@@ -90,7 +90,9 @@ class RunFile:
 
 
 def _is_start(value: object) -> bool:
-    return isinstance(value, dict) and {"seconds", "cards"} <= value.keys()
+    if not isinstance(value, dict):
+        return False
+    return all(isinstance(value.get(name), int | float) for name in ("seconds", "cards"))
 
 
 def _difference(earlier: dict[str, Any], now: dict[str, Any]) -> str:
