@@ -174,7 +174,7 @@ def test_what_a_lock_file_names_is_installed_by_its_hash_and_never_upgraded() ->
         ("--require-hashes --no-deps \\\n\t\t-r requirements/dev", "--no-deps -r requirements/dev"),
         ("--require-hashes --no-deps \\\n\t\t-r requirements/min", "--require-hashes -r requirements/min"),
         ("install --require-hashes", "install --upgrade --require-hashes"),
-        ("install --group dev", "install -U --group dev"),
+        ("python --group dev --group docs", "python -U --group dev --group docs"),
         ("PIP := $(BIN)/python -m pip", "PIP := $(BIN)/python -m pip --index-url=http://other"),
     ],
 )  # fmt: skip
