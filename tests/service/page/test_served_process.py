@@ -18,6 +18,7 @@ import pytest
 from docs_pages import ROOT
 from page_server import PageServer, marked_pdf
 from playwright.sync_api import expect
+from waiting import least
 from watched_page import WatchedPage
 
 from deepseek_ocr_rag import sample_path
@@ -25,7 +26,7 @@ from deepseek_ocr_rag import sample_path
 Open = Callable[..., WatchedPage]
 
 PATIENCE = 120.0
-FIRST_PAINT_MS = 300
+FIRST_PAINT_SECONDS = 0.3
 MORE_THAN_READ = 3.0
 
 
@@ -93,17 +94,20 @@ def test_a_service_that_is_killed_is_taken_up_when_it_comes_back(
 
 def test_the_page_paints_at_once(open_page: Open, tmp_path: Path, capsys: Any) -> None:
     port = free_port()
+
+    def first_paint() -> float:
+        page = open_page(f"http://127.0.0.1:{port}").page
+        expect(page.get_by_role("button", name="Choose files")).to_be_visible()
+        milliseconds: float = page.evaluate(
+            "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+        )
+        return milliseconds / 1000
+
     with served(tmp_path, port, "lite"):
-        times = []
-        for _ in range(5):
-            page = open_page(f"http://127.0.0.1:{port}").page
-            expect(page.get_by_role("button", name="Choose files")).to_be_visible()
-            times.append(
-                page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-            )
+        seconds = least(first_paint, FIRST_PAINT_SECONDS)
     with capsys.disabled():
-        print(f"\nfirst paint after {sorted(round(each) for each in times)} ms")
-    assert min(times) < FIRST_PAINT_MS
+        print(f"\nfirst paint after {1000 * seconds:.0f} ms")
+    assert seconds < FIRST_PAINT_SECONDS
 
 
 @pytest.mark.long
