@@ -130,7 +130,8 @@ def _check_extra() -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"{' and '.join(missing)} not installed", remedy=f"Run: {install_command('train')}"
+            f"fine-tuning needs what is not installed: {', '.join(missing)}",
+            remedy=f"Run: {install_command('train')}",
         )
 
 
