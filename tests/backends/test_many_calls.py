@@ -64,18 +64,35 @@ class Slowly:
 
 
 class Stepped:
-    """A server that answers the next page when it is told to, and notes which it was asked for."""
+    """A server that answers the next page when it is told to, and notes which it was asked for.
+
+    On leaving its ``with`` it answers all, so that a test that fails does not wait for ever.
+    """
 
     def __init__(self, server):
         self.asked = []
+        self.answered = []
         self._server = server
         self._steps = threading.Semaphore(0)
         self._all = threading.Event()
         self._untaken = 0
         server.answers[CHAT] = self._answer
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.step_from_now_on()
+
     def _answer(self, exchange):
-        self.asked.append(self._server.page_of(exchange.body))
+        page = self._server.page_of(exchange.body)
+        self.asked.append(page)
+        try:
+            self._answer_when_told(exchange)
+        finally:
+            self.answered.append(page)
+
+    def _answer_when_told(self, exchange):
         while not self._all.is_set():
             if self._steps.acquire(timeout=0.01):
                 self._untaken = 0
@@ -163,13 +180,13 @@ def test_calls_about_one_document_at_once_read_no_page_twice(openai_server, serv
 
 
 def test_one_page_does_not_wait_for_500(openai_server, served, in_line):
-    work = Stepped(openai_server)
     job = served.open(marked(*range(1, 501)))
     waits = []
-    with ThreadPoolExecutor(2) as threads:
+    with ThreadPoolExecutor(2) as threads, Stepped(openai_server) as work:
         long = threads.submit(list, job)
-        until(lambda: len(work.asked) == 2)
         for mark in range(600, 605):
+            # Both places are taken, also where the job's next page had yet to be drawn.
+            until(lambda: len(work.asked) - len(work.answered) == 2)
             others = {waiting.reading for waiting in in_line}
             page = threads.submit(served.read, marked(mark))
             until(lambda others=others: {waiting.reading for waiting in in_line} - others)
@@ -187,7 +204,6 @@ def test_one_page_does_not_wait_for_500(openai_server, served, in_line):
 def test_one_page_of_a_document_does_not_wait_for_the_rest_of_it(
     openai_server, served, tmp_path, in_line
 ):
-    work = Stepped(openai_server)
     (tmp_path / "long.pdf").write_bytes(marked(*range(1, 121)))
     agent = AgentReader(served, root_dir=tmp_path)
     readers = []
@@ -196,7 +212,7 @@ def test_one_page_of_a_document_does_not_wait_for_the_rest_of_it(
         readers.append(threading.current_thread())
         return agent.read("long.pdf", "120").text
 
-    with ThreadPoolExecutor(2) as threads:
+    with ThreadPoolExecutor(2) as threads, Stepped(openai_server) as work:
         search = threads.submit(agent.search, "long.pdf", "Page 7")
         until(lambda: len(work.asked) == 2)
         text = threads.submit(read_the_last)
