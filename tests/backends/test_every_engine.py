@@ -272,7 +272,12 @@ def many_pages() -> bytes:
 
 
 @pytest.mark.parametrize(
-    "engine", [pytest.param("transformers", marks=pytest.mark.long), *EXACT[1:]]
+    "engine",
+    [
+        pytest.param("transformers", marks=pytest.mark.long),
+        "local",
+        pytest.param("llama_special", marks=pytest.mark.long),
+    ],
 )
 def test_forty_pages_at_once(
     engine: str, many_pages: bytes, request: pytest.FixtureRequest
@@ -297,7 +302,7 @@ def test_llama_cpp_cuts_text_into_the_published_tokens(
 @pytest.mark.parametrize(
     ("slots", "pages", "at_once"),
     [
-        (1, 20, 20),
+        pytest.param(1, 20, 20, marks=pytest.mark.long),
         (2, 20, None),
         pytest.param(1, 100, 100, marks=pytest.mark.long),
         pytest.param(4, 100, None, marks=pytest.mark.long),

@@ -29,8 +29,6 @@ from deepseek_ocr_rag import (
 from deepseek_ocr_rag.document.sanitize import inert_markdown
 from deepseek_ocr_rag.export.page_markdown import page_markdown
 
-pytestmark = pytest.mark.minimum
-
 OURS = {
     *(
         "div",

@@ -7,8 +7,6 @@ import pytest
 from deepseek_ocr_rag.document import tables
 from deepseek_ocr_rag.document.tables import Cell, Table, decode_entities, parse_table
 
-pytestmark = pytest.mark.minimum
-
 
 def rows(text: str) -> tuple[tuple[str, ...], ...]:
     return parse_table(f"<table>{text}</table>").to_rows()

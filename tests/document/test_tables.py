@@ -23,8 +23,6 @@ from deepseek_ocr_rag.document.tables import (
 )
 from deepseek_ocr_rag.errors import ConfigurationError
 
-pytestmark = pytest.mark.minimum
-
 
 def rows(text: str) -> tuple[tuple[str, ...], ...]:
     return parse_table(text).to_rows()

@@ -14,8 +14,6 @@ from deepseek_ocr_rag.document.grammar.parser import parse_page
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import ConfigurationError
 
-pytestmark = pytest.mark.minimum
-
 fractions = st.floats(0, 1)
 boxes = st.builds(Box.clamped, fractions, fractions, fractions, fractions)
 grid = st.integers(0, 999)

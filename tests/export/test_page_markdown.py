@@ -7,8 +7,6 @@ import pytest
 from deepseek_ocr_rag.document.types import Block, Box, Page
 from deepseek_ocr_rag.export.page_markdown import page_markdown
 
-pytestmark = pytest.mark.minimum
-
 PICTURE = Box(0.1, 0.1, 0.9, 0.5)
 BELOW = Box(0.1, 0.52, 0.9, 0.55)
 FURTHER_BELOW = Box(0.1, 0.56, 0.9, 0.59)

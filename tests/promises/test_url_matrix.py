@@ -26,8 +26,6 @@ from deepseek_ocr_rag.sources.checked_requests import checked_client
 from deepseek_ocr_rag.sources.fetch import download
 from deepseek_ocr_rag.sources.fetch_policy import is_public
 
-pytestmark = pytest.mark.minimum
-
 NAMES = {
     "public.example": ["93.184.216.34"],
     "public6.example": ["2606:2800:220:1:248:1893:25c8:1946"],
@@ -195,6 +193,7 @@ def redirecting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
+@pytest.mark.minimum
 def test_a_redirect_is_checked_like_the_first_url(redirecting: list[str]) -> None:
     for target in HOPS:
         url = str(httpx.URL("https://public.example/", params={"to": target}))
@@ -203,6 +202,7 @@ def test_a_redirect_is_checked_like_the_first_url(redirecting: list[str]) -> Non
     assert redirecting == ["93.184.216.34"] * len(HOPS)
 
 
+@pytest.mark.minimum
 @pytest.mark.parametrize("target", ["https://xn--a/", "//xn--a/b", "https://[::1", "https://a:x/"])
 def test_a_redirect_to_something_that_is_not_a_url_is_an_error_of_ours(
     redirecting: list[str], target: str
@@ -282,6 +282,7 @@ def dripping() -> Iterator[tuple[str, list[bytes]]]:
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
+@pytest.mark.minimum
 @pytest.mark.parametrize(
     ("scheme", "sent"),
     [
@@ -307,6 +308,7 @@ def test_a_server_that_drips_bytes_is_cut_off_in_time(
     assert time.monotonic() - start < LONG  # it drips for longer
 
 
+@pytest.mark.minimum
 def test_certificates_are_checked() -> None:
     with checked_client(FetchPolicy()) as client:
         context = client._transport._pool._ssl_context

@@ -125,6 +125,7 @@ def test_the_script_gives_the_same_bytes_each_time(made: Path, tmp_path: Path) -
     assert (tmp_path / "again.pdf").read_bytes() == made.read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_scan_is_readable_for_the_small_ocr(pdf: pypdfium2.PdfDocument) -> None:
     rapidocr = pytest.importorskip("rapidocr")

@@ -15,8 +15,6 @@ from deepseek_ocr_rag.errors import LimitExceededError, SourceNotAllowedError, S
 from deepseek_ocr_rag.sources import folder_walk, path_walk
 from deepseek_ocr_rag.sources.allowed_paths import FileInside, resolve_inside
 
-pytestmark = pytest.mark.minimum
-
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:

@@ -8,8 +8,6 @@ from deepseek_ocr_rag import FetchPolicy
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.sources.fetch_policy import is_public
 
-pytestmark = pytest.mark.minimum
-
 
 def test_by_default_nothing_private_and_nothing_unencrypted() -> None:
     policy = FetchPolicy()

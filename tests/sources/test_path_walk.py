@@ -12,8 +12,6 @@ from deepseek_ocr_rag.errors import NotARegularFileError, PathEscapesError
 from deepseek_ocr_rag.sources import path_walk
 from deepseek_ocr_rag.sources.path_walk import MOST_LINKS, walk_inside
 
-pytestmark = pytest.mark.minimum
-
 needs_descriptors = pytest.mark.skipif(
     not path_walk.BY_DESCRIPTOR, reason="needs descriptors of folders"
 )

@@ -124,7 +124,9 @@ def test_the_ocr_has_two_threads_unless_the_environment_allows_one(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rotation", [90, 180, 270])
+@pytest.mark.parametrize(
+    "rotation", [90, *(pytest.param(turn, marks=pytest.mark.long) for turn in (180, 270))]
+)
 def test_a_scan_on_its_side_or_upside_down_is_read_with_its_boxes(
     backend: LiteBackend, page_request: MakeRequest, letter: Image.Image, rotation: int
 ) -> None:

@@ -181,6 +181,7 @@ def test_pictures_are_freed_while_their_pages_are_written(backend, page) -> None
     assert max(kept) <= 2
 
 
+@pytest.mark.long
 def test_only_few_pages_wait_for_a_slot(golden_checkpoint, page) -> None:
     backend = LocalBackend(
         golden_checkpoint, device="cpu", max_new_tokens=TOKENS, attempts=1, most_pages=2
@@ -194,6 +195,7 @@ def test_only_few_pages_wait_for_a_slot(golden_checkpoint, page) -> None:
     backend.close()
 
 
+@pytest.mark.long
 def test_no_page_is_lost_when_pages_end_faster_than_they_are_fetched(
     golden_checkpoint, page
 ) -> None:
@@ -249,6 +251,7 @@ def test_pages_of_a_process_that_was_killed_are_given_to_a_new_one(golden_checkp
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.long
 def test_a_caller_that_waits_for_a_killed_process_gets_an_error(golden_checkpoint, page) -> None:
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=5000, attempts=1)
     for which in ("engine", "watch"):

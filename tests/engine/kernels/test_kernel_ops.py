@@ -148,7 +148,10 @@ def test_attend(numbers, dtype, kind, queries, window) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, HALF])
-@pytest.mark.parametrize("tokens", [1, 20, 600 if DEVICE == "cuda" else 140])
+@pytest.mark.parametrize(
+    "tokens",
+    [1, 20, pytest.param(600 if DEVICE == "cuda" else 140, marks=pytest.mark.long)],
+)
 def test_mix(numbers, dtype, tokens) -> None:
     experts = ExpertWeights(
         router=numbers(8, 64, dtype=dtype),

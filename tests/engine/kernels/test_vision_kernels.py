@@ -73,7 +73,7 @@ SQUARES = [
 ]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(HALF, marks=pytest.mark.long)])
 @pytest.mark.parametrize(("pictures", "grid", "side", "tuning"), SQUARES)
 def test_square_attention(numbers, dtype, pictures, grid, side, tuning) -> None:
     heads, width = 2, 16

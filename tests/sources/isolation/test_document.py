@@ -170,7 +170,9 @@ def test_a_process_killed_while_it_waits_costs_nothing(pool):
 
 
 @posix
-@pytest.mark.parametrize("point", range(10))
+@pytest.mark.parametrize(
+    "point", [0, 4, 9, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 2, 3, 5, 6, 7, 8))]
+)
 def test_a_read_gives_the_same_when_a_process_is_killed_in_it(pool, point):
     data = numbered(12)
     with Reader(Widths(0.004)) as reader:
