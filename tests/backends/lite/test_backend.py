@@ -26,8 +26,6 @@ from deepseek_ocr_rag.errors import BackendUnavailableError, MissingExtraError
 from deepseek_ocr_rag.model.prompts import task_named
 from deepseek_ocr_rag.sources.source import open_source
 
-pytestmark = pytest.mark.minimum
-
 MakeRequest = Callable[..., PageRequest]
 TWO_WORDS = TextLayer(
     (Word("Hello", Box(0.1, 0.1, 0.2, 0.12), 10), Word("world", Box(0.21, 0.1, 0.3, 0.12), 10)),
@@ -76,6 +74,7 @@ def parsed(backend: LiteBackend, request: PageRequest) -> ParsedPage:
     return parse_page(reply.text)
 
 
+@pytest.mark.minimum
 def test_a_text_layer_is_read_without_a_picture(
     backend: LiteBackend, page_request: MakeRequest
 ) -> None:
@@ -85,12 +84,14 @@ def test_a_text_layer_is_read_without_a_picture(
     assert block.boxes[0].as_tuple() == pytest.approx((0.1, 0.1, 0.3, 0.12), abs=0.001)
 
 
+@pytest.mark.minimum
 def test_a_text_layer_does_not_load_the_ocr(page_request: MakeRequest) -> None:
     fresh = LiteBackend()
     reply_to(fresh, page_request(1, image=None, text_layer=TWO_WORDS))
     assert fresh._ocr._engine is None
 
 
+@pytest.mark.minimum
 def test_a_scan_is_read_with_boxes(
     backend: LiteBackend, page_request: MakeRequest, letter: Image.Image
 ) -> None:
@@ -246,6 +247,7 @@ def test_it_takes_a_request_only_when_the_reply_before_was_fetched(
     assert asked == [1]
 
 
+@pytest.mark.minimum
 def test_it_names_its_ocr_and_version() -> None:
     assert LiteBackend().model.startswith("rapidocr-")
 
@@ -269,6 +271,7 @@ def test_the_ocr_never_goes_to_the_network_and_is_quiet(
     assert logging.getLogger("RapidOCR").level >= logging.ERROR
 
 
+@pytest.mark.minimum
 def test_missing_models_are_an_error_and_not_a_download(
     page_request: MakeRequest,
     monkeypatch: pytest.MonkeyPatch,
@@ -284,6 +287,7 @@ def test_missing_models_are_an_error_and_not_a_download(
         reply_to(LiteBackend(), page_request(1, image=letter, text_layer=None))
 
 
+@pytest.mark.minimum
 def test_without_rapidocr_text_layers_are_still_read(
     page_request: MakeRequest, monkeypatch: pytest.MonkeyPatch, letter: Image.Image
 ) -> None:
