@@ -38,6 +38,9 @@ from deepseek_ocr_rag.model.prompts import MODES, TASKS  # noqa: E402
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer, prompt_ids  # noqa: E402
 from deepseek_ocr_rag.model.views import page_views  # noqa: E402
 
+# A server and a network of its own, for a figure that changes when llama.cpp does.
+pytestmark = pytest.mark.long
+
 PROMPT = TASKS["document"].prompt
 
 LAYERS = int(os.environ.get("DSOCR_TOWER_LAYERS", "3"))

@@ -106,6 +106,7 @@ def test_the_page_after_one_that_looped_is_watched_from_its_own_beginning(
     assert (second.finish_reason, second.tokens) == ("stop", 31)
 
 
+@pytest.mark.long
 def test_a_loop_in_the_text_of_code_that_cannot_be_watched_is_cut_as_well(
     light: Callable[..., OfficialBackend], page_request: Any
 ) -> None:
