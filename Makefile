@@ -12,7 +12,7 @@ INTEGRATIONS := integrations/langchain integrations/llama_index
 PROJECTS := $(INTEGRATIONS:%=%/pyproject.toml)
 
 .DEFAULT_GOAL := demo
-.PHONY: install demo web browser test test-long test-space check format bench notebooks site lock minimum offline dist fuzz mutants clean
+.PHONY: install demo reader web browser test test-long test-space check format bench notebooks site lock minimum offline dist fuzz mutants clean
 
 # pip 25.1 is the first that reads dependency groups.
 $(BIN)/python:
@@ -48,6 +48,10 @@ install: $(VENV)/.all
 
 demo: $(VENV)/.core
 	@$(BIN)/dsocr demo -o demo-output
+
+# A small network of the model's kind reads real words on the CPU, through two backends.
+reader: $(VENV)/.dev
+	@$(BIN)/python tools/read_with_small_reader.py demo-output/reader
 
 $(VENV)/.serve: $(VENV)/.core
 	$(PIP) install -e ".[serve]"

@@ -4,7 +4,8 @@
 
 300 pages of the new face to learn from, and twice as many ordinary ones, so that it does not forget. One
 set of unseen pages of each kind decides which step is kept; another one is read at the end, by the
-model itself, with the adapter, and by the merged checkpoint. Prints a table.
+model itself, with the adapter, and by the merged checkpoint. Prints a table. The defaults are those
+of the table in ``benchmarks/NOTES.md``.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ def main() -> None:
     parser.add_argument("--judge-every", type=int, default=200)
     parser.add_argument("--device")
     parser.add_argument("--adapter", type=Path, help="compare this one; train none")
-    parser.add_argument("--compared", nargs="*", choices=BACKENDS, default=["transformers"])
+    parser.add_argument("--compared", nargs="*", choices=BACKENDS, default=["local"])
     options = parser.parse_args()
     adapter = options.adapter or learn(options).adapter
     if options.compared:

@@ -421,3 +421,32 @@ def drawn_page(dice: random.Random, level: float = 1.0, face: tuple[str, str] = 
     return DrawnPage(
         sheet.width, sheet.height, tuple(sheet.blocks), tuple(sheet.inks), tuple(sheet.lines)
     )
+
+
+def page_with(title: str, text: str, *, cells: tuple[tuple[str, ...], ...] = ()) -> DrawnPage:
+    """Draw a page with these words: a title, a paragraph and a table, whichever there are."""
+    regular, bold = FACE
+    sheet = Sheet(random.Random(0), 324.0, 360.0, FACE)
+    top = 40.0
+    if title:
+        top = sheet.paragraph("title", title.split(), 40, top, 480, font=bold, size=46) + 32
+    if text:
+        top = sheet.paragraph("text", text.split(), 40, top, 480, font=regular, size=37) + 32
+    if cells:
+        spans = [
+            max(sheet.span(row[n], bold, 36) for row in cells) + 20 for n in range(len(cells[0]))
+        ]
+        edges = [40 + sum(spans[:n]) for n in range(len(spans) + 1)]
+        for row, line in enumerate(cells):
+            for x, cell in zip(edges, line, strict=False):
+                sheet.write(x + 10, top + 58 * row + 42, cell, bold if row == 0 else regular, 36)
+        bottom = top + 58 * len(cells)
+        for row in range(len(cells) + 1):
+            sheet.rule(40, top + 58 * row, edges[-1], top + 58 * row)
+        for edge in edges:
+            sheet.rule(edge, top, edge, bottom)
+        html = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" for line in cells)
+        sheet.add("table", f"<table>{html}</table>", (40, top, edges[-1], bottom))
+    return DrawnPage(
+        sheet.width, sheet.height, tuple(sheet.blocks), tuple(sheet.inks), tuple(sheet.lines)
+    )

@@ -186,22 +186,26 @@ def write_checkpoint(folder: Path, files: Path = FOLDER) -> Path:
     return folder
 
 
-def pack_adapter(trained: Path, folder: Path = FOLDER) -> None:
-    """Write the repository's adapter, from a folder that the training wrote."""
+def pack_adapter(trained: Path, name: str, folder: Path = FOLDER) -> None:
+    """Write one of the repository's adapters, from a folder that the training wrote."""
     weights = load_file(trained / "adapter_model.safetensors")
-    save_file(packed(weights), folder / "italic_adapter.safetensors")
+    save_file(packed(weights), folder / f"{name}_adapter.safetensors")
     settings = json.loads((trained / "adapter_config.json").read_text("utf-8"))
     kept = ("peft_type", "r", "lora_alpha", "lora_dropout", "bias", "target_modules")
     config = {key: settings[key] for key in kept}
     config["target_modules"].sort()
-    (folder / "italic_adapter.json").write_text(json.dumps(config, indent=1), "utf-8")
+    (folder / f"{name}_adapter.json").write_text(json.dumps(config, indent=1), "utf-8")
 
 
-def write_adapter(folder: Path, files: Path = FOLDER) -> Path:
-    """Write the adapter with which the small reader reads Times italic, as ``dsocr train`` does."""
+def write_adapter(folder: Path, name: str = "italic", files: Path = FOLDER) -> Path:
+    """Write an adapter as ``dsocr train`` does.
+
+    With "italic", the small reader reads Times italic. With "looping" it repeats itself on pages
+    with a table, because that is what it was taught.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    stored = load_file(files / "italic_adapter.safetensors")
+    stored = load_file(files / f"{name}_adapter.safetensors")
     shapes = {name: weight.shape for name, weight in stored.items() if ":scale" not in name}
     save_file(unpacked(stored, shapes), folder / "adapter_model.safetensors")
-    shutil.copyfile(files / "italic_adapter.json", folder / "adapter_config.json")
+    shutil.copyfile(files / f"{name}_adapter.json", folder / "adapter_config.json")
     return folder

@@ -25,7 +25,7 @@ from PIL import Image
 
 from deepseek_ocr_rag.backends.base import PageRequest, Reply
 from deepseek_ocr_rag.cli.main import main
-from deepseek_ocr_rag.cli.training import train_command
+from deepseek_ocr_rag.cli.training import eval_command
 from deepseek_ocr_rag.errors import SourceError
 from deepseek_ocr_rag.training import evaluate_olmocr_bench, evaluate_omnidocbench
 from deepseek_ocr_rag.training.judging.olmocr_bench import read_facts
@@ -257,7 +257,7 @@ def test_the_command_knows_both_folders(
     held_out: tuple[str, ...],
 ) -> None:
     texts = {"book_page_7.jpg": WRITTEN, "note_2.jpg": NOTE, **OLMOCR_TEXTS}
-    monkeypatch.setattr(train_command, "_backend", lambda options: Scripted(texts))
+    monkeypatch.setattr(eval_command, "_backend", lambda options: Scripted(texts))
     for folder, key, value in ((omnidocbench, "cer", 0.0), (olmocr_bench, "hold", 6)):
         out = tmp_path / folder.name / "out"
         status = main(["eval", str(folder), "-o", str(out), *held_out])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +15,10 @@ from safetensors.torch import load_file, save_file
 
 from deepseek_ocr_rag import TransformersBackend
 from deepseek_ocr_rag.backends.transformers.model_loading import load_model
+from deepseek_ocr_rag.cli import commands
 from deepseek_ocr_rag.cli.main import main
+from deepseek_ocr_rag.cli.shutdown import TerminatedBySignal
+from deepseek_ocr_rag.cli.training import data_options
 from deepseek_ocr_rag.errors import BackendUnavailableError, ConfigurationError, OutputError
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.training import (
@@ -25,6 +31,7 @@ from deepseek_ocr_rag.training import (
     write_report,
 )
 from deepseek_ocr_rag.training.adapters import target_names
+from deepseek_ocr_rag.training.training_state import TrainingNotes, keep_adapter, save_state
 
 QUICK = FineTuning(
     mode="tiny", epochs=2, accumulate=1, judge_every=3, learning_rate=1e-2, device="cpu"
@@ -149,6 +156,65 @@ def test_a_resumed_training_ends_where_a_whole_one_does(
         assert torch.equal(tensor, other[name]), name
 
 
+def test_a_training_that_ends_before_its_first_judgement_can_be_resumed(
+    folders: dict[str, Path], data: Path, tmp_path: Path
+) -> None:
+    class StoppedError(Exception):
+        """Ctrl-C."""
+
+    settings, told = replace(QUICK, judge_every=6), list[str]()
+
+    def stop(line: str) -> None:
+        if "step 6" in line:
+            raise StoppedError
+
+    base, out = folders["deepseek-ocr"], tmp_path / "out"
+    with pytest.raises(StoppedError):
+        fine_tune(base, data, out, settings, told=stop)
+    result = fine_tune(base, data, out, settings, resume=True, told=told.append)
+    assert result.steps == 6
+    assert not any("step 0" in line for line in told)  # that is known
+    whole = fine_tune(base, data, tmp_path / "whole", settings)
+    assert (result.before, result.best) == (whole.before, whole.best)
+    log = json.loads((out / "training.json").read_text())["judgements"]
+    assert [each["step"] for each in log] == [0, 6]
+
+
+def test_a_training_that_ended_early_is_not_gone_on_with(
+    folders: dict[str, Path], data: Path, tmp_path: Path
+) -> None:
+    settings = replace(QUICK, judge_every=1, patience=1, learning_rate=1e-9)
+    told: list[str] = []
+    for resume in (False, True):
+        result = fine_tune(
+            *(folders["deepseek-ocr"], data, tmp_path / "out", settings),
+            resume=resume,
+            told=told.append,
+        )
+        assert (result.steps, result.best_step) == (1, 0)
+    assert sum("step 1" in line for line in told) == 1
+
+
+def test_a_full_disk_keeps_the_adapter_before_and_says_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / "adapter_model.safetensors").write_text("the best so far")
+
+    class Adapter:
+        def save_pretrained(self, folder: str, **_: bool) -> None:
+            (Path(folder) / "adapter_model.safetensors").write_text("half of ano")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OutputError, match=r"No space left on device.*--resume"):
+        keep_adapter(Adapter(), tmp_path)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["the best so far"]
+    with pytest.raises(OutputError, match="cannot be written"):
+        save_state(
+            tmp_path / "gone",
+            {},
+            torch.optim.AdamW([torch.zeros(1)]),
+            TrainingNotes("of some data"),
+        )
+
+
 def test_merged_weights_write_what_the_adapter_does(
     folders: dict[str, Path], data: Path, adapter: Path, tmp_path: Path
 ) -> None:
@@ -204,6 +270,57 @@ def test_a_report_shows_both_texts_and_runs_nothing(
     assert "Revenue rose." in page
     assert "<|ref|>" not in page
     assert json.loads((tmp_path / "report.json").read_text())["scores"]["pages"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing", "named"),
+    [
+        (["train", "data", "-o", "out"], ("peft", "jiwer"), "peft and jiwer are not installed"),
+        (["train", "data", "--check"], ("tokenizers",), "tokenizers is not installed"),
+        (["eval", "data"], ("jiwer",), "jiwer is not installed"),
+        (["merge", "adapter", "-o", "out"], ("torch",), "torch is not installed"),
+    ],
+)
+def test_a_command_names_the_packages_that_it_lacks(
+    arguments: list[str],
+    missing: tuple[str, ...],
+    named: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = data_options.find_spec
+    monkeypatch.setattr(
+        data_options, "find_spec", lambda name: None if name in missing else found(name)
+    )
+    assert main(arguments) == 7
+    told = capsys.readouterr().err
+    assert named in told
+    assert "[train]" in told
+
+
+@pytest.mark.parametrize(("more", "resumes"), [((), True), (("--check",), False)])
+def test_ctrl_c_says_how_to_go_on(
+    more: tuple[str, ...],
+    resumes: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(options: object) -> int:
+        raise TerminatedBySignal(signal.SIGINT)
+
+    monkeypatch.setitem(commands.COMMANDS, "train", interrupted)
+    assert main(["train", "data", "-o", "out", *more]) == 130
+    told = capsys.readouterr().err
+    assert told.startswith("dsocr: ended by SIGINT")
+    assert ("--resume" in told) == resumes
+
+
+def test_what_was_written_must_have_a_place_before_anything_is_read(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["eval", str(data), "--base", "nowhere", "-o", str(tmp_path / "file" / "x")]) == 1
+    assert "cannot be made" in capsys.readouterr().err
 
 
 def test_the_command_checks_data_and_trains_nothing(

@@ -127,11 +127,19 @@ def test_a_document_with_its_markdown_is_read_page_by_page(
     (tmp_path / "a.pdf").write_bytes(sample_pdf.read_bytes())
     text = "<!-- page 1 -->\nOne\n\n<!-- page 3 -->\n\nThree\n"
     (tmp_path / "a.md").write_text(text)
-    samples = read_samples(tmp_path).checked()
-    assert [(s.id, s.image_page, s.answer) for s in samples] == [
+    found = read_samples(tmp_path)
+    assert [(s.id, s.image_page, s.answer) for s in found.checked()] == [
         ("a.pdf#1", 1, "One"),
         ("a.pdf#3", 3, "Three"),
     ]
+    assert found.notes == ("a.pdf: a.md has no text for page 2",)
+
+
+def test_a_jsonl_file_of_another_name_is_not_passed_over(tmp_path: Path, picture: Path) -> None:
+    (tmp_path / "pages.jsonl").write_text(json.dumps(chat()))
+    (tmp_path / "b.png").write_bytes(picture.read_bytes())
+    with pytest.raises(SourceError, match=r"holds pages.jsonl.*Name the JSONL file itself"):
+        read_samples(tmp_path)
 
 
 def test_our_own_pages_keep_their_boxes(tmp_path: Path, sample_pdf: Path) -> None:
@@ -142,6 +150,26 @@ def test_our_own_pages_keep_their_boxes(tmp_path: Path, sample_pdf: Path) -> Non
     (tmp_path / "a.json").write_text(json.dumps(document.to_dict()))
     (sample,) = read_samples(tmp_path).checked()
     assert (sample.id, sample.prompt, sample.answer) == ("a.pdf#2", PROMPT, ANSWER)
+
+
+def test_blank_pages_are_left_out_by_name_and_cut_ones_are_named(
+    tmp_path: Path, sample_pdf: Path
+) -> None:
+    """A blank page is no model's to read, so it stands in nobody's way."""
+    (tmp_path / "a.pdf").write_bytes(sample_pdf.read_bytes())
+    pages = (
+        Page(number=1, markdown="", finish_reason="blank"),
+        Page(number=2, markdown="Half of a page", finish_reason="length"),
+        Page(number=3, markdown="A page", finish_reason="repetition"),
+    )
+    (tmp_path / "a.json").write_text(json.dumps(OcrDocument("a.pdf", pages, 3).to_dict()))
+    found = read_samples(tmp_path)
+    assert [sample.id for sample in found.checked()] == ["a.pdf#2", "a.pdf#3"]
+    assert [note.split(":")[0] for note in found.notes] == [
+        "a.pdf#1 is blank, and left out",
+        "a.pdf#2 is cut off where the model stopped reading it",
+        "a.pdf#3 is cut where the model repeated itself",
+    ]
 
 
 def test_pages_of_a_run_are_learnt_from_and_those_that_failed_are_named(tmp_path: Path) -> None:
@@ -200,6 +228,19 @@ def test_pages_of_one_document_stay_on_one_side() -> None:
     assert {s.source for s in train}.isdisjoint({s.source for s in held})
     assert 20 < len(held) < 90
     assert split_samples(samples, 0.3) == (train, held)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.999])
+def test_of_few_documents_one_is_on_either_side(share: float) -> None:
+    """However their names hash; but one document is not divided."""
+    samples = [
+        TrainingSample(f"{d}#{p}", Path(), PROMPT, ANSWER, source=d) for d in "abc" for p in (1, 2)
+    ]
+    for some in (samples, samples[2:]):
+        train, held = split_samples(some, share)
+        assert min(len(train), len(held)) == 2
+    assert split_samples(samples, 0.0) == (tuple(samples), ())
+    assert split_samples(samples[:2], share) == (tuple(samples[:2]), ())
 
 
 def test_what_the_data_says_about_itself_counts() -> None:

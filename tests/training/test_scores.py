@@ -57,5 +57,10 @@ def test_a_loop_and_a_missing_end_are_counted() -> None:
     assert (scores.loops, scores.without_end) == (1, 1)
 
 
+def test_a_loop_that_was_trimmed_still_counts() -> None:
+    page = score_page("a", "The value is high.", "The value is high.", looped=True)
+    assert (page.edits, page.loops) == (0, True)
+
+
 def test_no_pages_have_no_errors() -> None:
     assert summarise([]).pages == 0

@@ -12,7 +12,8 @@ from .document_options import add_answering, add_files, add_reader, add_reading
 from .near_options import NearOptionsParser
 from .serve_command import SERVERS
 from .servers.service_options import add_service_options
-from .training.train_command import add_eval_options, add_merge_options, add_train_options
+from .training.eval_command import add_eval_options
+from .training.train_command import add_merge_options, add_train_options
 
 __all__ = ["argument_parser"]
 

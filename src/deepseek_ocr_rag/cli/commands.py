@@ -30,9 +30,17 @@ def run_command(arguments: Sequence[str] | None) -> int:
     except DeepSeekOCRError as error:
         return report_error(error)
     except TerminatedBySignal as ended:
-        resuming = "; run the same command again to resume after the cached pages"
-        print_note(f"ended by {ended}{resuming if getattr(options, 'cache', False) else ''}")
+        print_note(f"ended by {ended}{_how_to_resume(options)}")
         return ended.exit_code
+
+
+def _how_to_resume(options: argparse.Namespace) -> str:
+    """What to do after an interruption, for the commands that can go on."""
+    if getattr(options, "cache", False):
+        return "; run the same command again to resume after the cached pages"
+    if options.command == "train" and not options.check:
+        return "; run the same command with --resume to go on from the last judgement"
+    return ""
 
 
 def _log_level(options: argparse.Namespace) -> int:
@@ -67,7 +75,7 @@ COMMANDS: dict[str, _Command] = {
     "mcp": _in_module(".servers.mcp_command:serve_mcp"),
     "ollama-model": _in_module(".ollama_model_command:make_ollama_model"),
     "train": _in_module(".training.train_command:train_adapter"),
-    "eval": _in_module(".training.train_command:evaluate_backend"),
+    "eval": _in_module(".training.eval_command:evaluate_backend"),
     "merge": _in_module(".training.train_command:merge_adapter"),
     "demo": _in_module(".demo:show_demo"),
 }

@@ -14,7 +14,7 @@ from ..errors import OutputError
 from ..model.checkpoint import find_checkpoint
 from ..model.tokenizer import ModelTokenizer
 from ..text.counted import counted
-from .sample_folders import read_samples
+from .sample_folders import read_samples, split_samples
 from .samples import SampleProblem
 from .targets import EncodedPage, encode_all
 
@@ -29,7 +29,8 @@ class DataCheck:
     """What training data contains.
 
     Attributes:
-        usable: Number of samples that can be learnt.
+        usable: Number of samples that can be learnt, or be judged by.
+        held: How many of them training would judge by.
         problems: The samples that cannot, each with its reason.
         notes: What else a user should know.
         answer_tokens: Shortest, mean and longest answer in tokens, the end token included.
@@ -37,6 +38,7 @@ class DataCheck:
     """
 
     usable: int
+    held: int
     problems: tuple[SampleProblem, ...]
     notes: tuple[str, ...]
     answer_tokens: tuple[int, float, int]
@@ -48,6 +50,7 @@ class DataCheck:
         yield f"{counted(self.usable, 'sample')} can be learnt, {len(self.problems)} cannot"
         if self.usable:
             yield f"answers: {least} to {most} tokens, {mean:.0f} on average, one end token each"
+            yield f"{self.usable - self.held} to learn from, {self.held} to judge by"
         yield from self.notes
         yield from (f"cannot be used: {each.id}: {each.message}" for each in self.problems)
         yield from (f"as the model sees it: {path}" for path in self.pictures)
@@ -59,6 +62,7 @@ def check_samples(
     *,
     mode: str = "base",
     revision: str | None = None,
+    held_out: float = 0.1,
     folder: str | Path | None = None,
 ) -> DataCheck:
     """Check training data against a model's tokenizer and limits; its weights are not loaded.
@@ -68,10 +72,12 @@ def check_samples(
         data: As for :func:`~deepseek_ocr_rag.training.read_samples`.
         mode: Resolution of samples that have none of their own.
         revision: Commit of a hub id.
+        held_out: Share of the samples to judge by, where the data does not divide them.
         folder: Where to write the views and the texts of the first pages; None writes nothing.
 
     Raises:
         SourceError: If the data cannot be read at all.
+        ConfigurationError: If the share is invalid, or leaves nothing to learn from.
         OutputError: If the pictures cannot be written.
     """
     checkpoint = find_checkpoint(base, revision=revision)
@@ -85,10 +91,12 @@ def check_samples(
         max_positions=checkpoint.family.max_positions,
     )
     sizes = [page.answer for page in pages]
+    held = split_samples(encoded.samples, held_out)[1] if pages else ()
     return DataCheck(
         usable=len(pages),
+        held=len(held),
         problems=(*found.problems, *encoded.problems),
-        notes=found.notes,
+        notes=(*found.notes, *encoded.notes),
         answer_tokens=(min(sizes), sum(sizes) / len(sizes), max(sizes)) if sizes else (0, 0.0, 0),
         pictures=() if folder is None else _pictures(pages[:SHOWN], tokenizer, Path(folder)),
     )

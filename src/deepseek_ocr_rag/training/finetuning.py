@@ -97,18 +97,24 @@ def fine_tune(
     folder = _output(Path(output), resume, processes)
     checkpoint = find_checkpoint(base, revision=revision)
     tokenizer = ModelTokenizer.from_file(checkpoint.tokenizer)
-    sides = split_samples(read_samples(data).checked(), settings.held_out)
-    learnt, held = (_encoded(checkpoint, tokenizer, each, settings.mode) for each in sides)
+    tell = told if processes.first else lambda line: None
+    found = read_samples(data)
+    sides = split_samples(found.checked(), settings.held_out)
+    for note in found.notes:
+        tell(note)
+    learnt, held = (_encoded(checkpoint, tokenizer, each, settings.mode, tell) for each in sides)
     ordinary = () if regression is None else read_samples(regression).checked()
     judge = Judge(
         held[: settings.judged],
-        _encoded(checkpoint, tokenizer, ordinary, settings.mode)[: settings.judged],
+        _encoded(checkpoint, tokenizer, ordinary, settings.mode, tell)[: settings.judged],
         settings.forgetting,
     )
+    if not judge.pages:
+        tell("no page is held out: the last adapter is kept, whatever it writes")
     # A training may be resumed on other devices.
     said = {name: value for name, value in asdict(settings).items() if name != "device"}
     digest = pages_digest(said, learnt, judge.held, judge.regression)
-    run = TrainingRun(checkpoint, tokenizer, settings, folder, processes, told)
+    run = TrainingRun(checkpoint, tokenizer, settings, folder, processes, tell)
     result = run.run(learnt, judge, digest, resume=resume)
     before, best = result.before, result.best
     return TrainingResult(
@@ -151,9 +157,12 @@ def _encoded(
     tokenizer: ModelTokenizer,
     samples: Sequence[TrainingSample],
     mode: str,
+    tell: Callable[[str], None],
 ) -> tuple[EncodedPage, ...]:
     most = checkpoint.family.max_positions
     pages, found = encode_all(samples, tokenizer, checkpoint.family, mode=mode, max_positions=most)
     if samples:
         found.checked()
+    for note in found.notes:
+        tell(note)
     return pages

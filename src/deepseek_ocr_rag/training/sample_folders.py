@@ -14,6 +14,7 @@ from ..document.grammar.parser import format_page
 from ..document.types import OcrDocument, Page
 from ..errors import ConfigurationError, SourceError
 from ..sources.source import open_source
+from ..text.counted import counted
 from .chat_lines import read_lines
 from .samples import DOCUMENT_PROMPT, SampleProblem, SampleSet, TrainingSample
 
@@ -27,6 +28,8 @@ PAGE_MARK: Final = re.compile(r"^<!-- page:? *(\d+) *-->\s*$", re.MULTILINE)
 RUN_MARKS: Final = "done"
 """The folder in that of a run of ``dsocr batch`` with the marks of its finished shards."""
 TEXT_BYTES: Final = 64 * 2**20
+SHOWN: Final = 10
+"""Most page numbers that a note names."""
 
 
 def read_samples(data: str | Path, *, prompt: str | None = None) -> SampleSet:
@@ -64,6 +67,13 @@ def read_samples(data: str | Path, *, prompt: str | None = None) -> SampleSet:
         )
     if any((path / RUN_MARKS).glob("*.json")):
         return _run(path, prompt)
+    others = sorted(each.name for each in path.glob("*.jsonl"))
+    if others:
+        raise SourceError(
+            f"holds {others[0]}, and neither {' nor '.join(LISTS)}",
+            source=str(data),
+            remedy="Name the JSONL file itself, or rename it.",
+        )
     found = _joined([_pair(each, prompt) for each in sorted(path.iterdir()) if _is_document(each)])
     if not found.samples and not found.problems:
         raise SourceError(
@@ -80,7 +90,8 @@ def split_samples(
     """Divide samples into those to learn from and those to judge by.
 
     A sample's own ``split`` counts; the others are divided by a hash of their document's name, or
-    of their id, so that the same page is always on the same side.
+    of their id, so that the same page is always on the same side. Of two documents or more, at
+    least one is on either side; pages of a single one are all to learn from.
 
     Args:
         samples: All of them.
@@ -93,17 +104,25 @@ def split_samples(
         raise ConfigurationError(
             f"held_out is {held_out}", remedy="Use 0 or more, and less than 1."
         )
-    said = {each.split for each in samples} - {None}
+    said = {each.split for each in samples}
+    unsaid = {_hashed(each) for each in samples if each.split is None}
+    held = set() if "validation" in said or not held_out else _held(unsaid, held_out)
     chosen = [
-        each.split
-        or ("validation" if "validation" not in said and _hashed(each) < held_out else "train")
-        for each in samples
+        each.split or ("validation" if _hashed(each) in held else "train") for each in samples
     ]
     train = tuple(s for s, side in zip(samples, chosen, strict=True) if side == "train")
     rest = tuple(s for s, side in zip(samples, chosen, strict=True) if side != "train")
     if not train:
         raise ConfigurationError("no sample is left to learn from", remedy="Hold out fewer.")
     return train, rest
+
+
+def _held(hashes: set[float], share: float) -> set[float]:
+    """Those of the documents that are held out."""
+    if len(hashes) < 2:
+        return set()
+    below = {each for each in hashes if each < share} or {min(hashes)}
+    return below - {max(hashes)}
 
 
 def _hashed(sample: TrainingSample) -> float:
@@ -149,9 +168,17 @@ def _pair(document: Path, prompt: str | None) -> SampleSet:
         text = written.read_text("utf-8")
         with open_source(document) as opened:
             count = opened.page_count
-        answers = list(
-            _own_pages(text) if written.suffix == ".json" else _marked_pages(text, count)
-        )
+        notes: tuple[str, ...] = ()
+        if written.suffix == ".json":
+            pages = OcrDocument.from_dict(json.loads(text)).pages
+            answers, notes = list(_own_pages(pages)), _page_notes(document.name, pages)
+            known = {page.number for page in pages}
+        else:
+            answers = list(_marked_pages(text, count))
+            known = {page for page, _ in answers}
+        if missing := [str(page) for page in range(1, count + 1) if page not in known]:
+            numbers = f"{', '.join(missing[:SHOWN])}{', ...' * (len(missing) > SHOWN)}"
+            notes += (f"{document.name}: {written.name} has no text for page {numbers}",)
     except (OSError, ValueError, KeyError, TypeError, SourceError) as error:
         return SampleSet((), (SampleProblem(document.name, f"{written.name}: {str(error)[:200]}"),))
     samples, problems = [], []
@@ -161,7 +188,7 @@ def _pair(document: Path, prompt: str | None) -> SampleSet:
             problems.append(SampleProblem(name, f"{document.name} has only {count} pages"))
             continue
         samples.append(_page_sample(document, document.name, page, answer, prompt))
-    return SampleSet(tuple(samples), tuple(problems))
+    return SampleSet(tuple(samples), tuple(problems), notes)
 
 
 def _page_sample(
@@ -178,19 +205,21 @@ def _run(folder: Path, prompt: str | None) -> SampleSet:
 
     samples: list[TrainingSample] = []
     problems: list[SampleProblem] = []
+    notes: list[str] = []
     for read in batch_documents(str(folder)):
         document, path = read.document, Path(read.document.source)
         failed = read.error or _unlike(path, document.sha256)
         if failed is not None:
             problems.append(SampleProblem(read.doc_id, failed))
             continue
+        notes += _page_notes(read.doc_id, document.pages)
         for page in document.pages:
-            if page.ok:
+            if not page.ok:
+                problems.append(SampleProblem(f"{read.doc_id}#{page.number}", str(page.error)))
+            elif page.finish_reason != "blank":
                 answer = _answer(page)
                 samples.append(_page_sample(path, read.doc_id, page.number, answer, prompt))
-            else:
-                problems.append(SampleProblem(f"{read.doc_id}#{page.number}", str(page.error)))
-    return SampleSet(tuple(samples), tuple(problems))
+    return SampleSet(tuple(samples), tuple(problems), tuple(notes))
 
 
 def _unlike(path: Path, sha256: str | None) -> str | None:
@@ -203,12 +232,27 @@ def _unlike(path: Path, sha256: str | None) -> str | None:
     return None if same else f"{path} is not the file that was read"
 
 
-def _own_pages(text: str) -> Iterator[tuple[int, str]]:
+def _own_pages(pages: Sequence[Page]) -> Iterator[tuple[int, str]]:
     """The samples of pages that this package read; failed pages are problems."""
-    for page in OcrDocument.from_dict(json.loads(text)).pages:
+    for page in pages:
         if not page.ok:
             raise ValueError(f"page {page.number} failed: {page.error}; correct it or take it out")
-        yield page.number, _answer(page)
+        if page.finish_reason != "blank":
+            yield page.number, _answer(page)
+
+
+def _page_notes(name: str, pages: Sequence[Page]) -> tuple[str, ...]:
+    """What a user should know of pages that this package read: blank ones, and cut ones."""
+    told = {
+        "blank": "blank, and left out: no model is asked to read it",
+        "length": "cut off where the model stopped reading it: complete its text, if you have not",
+        "repetition": "cut where the model repeated itself: complete its text, if you have not",
+    }
+    return tuple(
+        f"{name}#{page.number} is {told[page.finish_reason]}"
+        for page in pages
+        if page.finish_reason in told
+    )
 
 
 def _answer(page: Page) -> str:
@@ -223,8 +267,8 @@ def _marked_pages(text: str, count: int) -> Iterator[tuple[int, str]]:
         parts = text.split("\f")
         if len(parts) != count:
             raise ValueError(
-                f"its pages are not marked with <!-- page 1 -->, and it has {len(parts)} parts "
-                f"for {count} pages"
+                f"its pages are not marked with <!-- page 1 -->, and it has "
+                f"{counted(len(parts), 'part')} for {counted(count, 'page')}"
             )
         yield from ((number, part.strip()) for number, part in enumerate(parts, 1))
         return

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import OutputError, SourceError
-from ..model.prompts import TASKS
+from ..model.prompts import TASKS, Task
 from ..text.counted import counted
 
 __all__ = ["DOCUMENT_PROMPT", "SampleProblem", "SampleSet", "TrainingSample", "write_samples"]
@@ -53,6 +53,13 @@ class TrainingSample:
     def grounded(self) -> bool:
         """Whether boxes are asked for."""
         return "<|grounding|>" in self.prompt or "<|ref|>" in self.prompt
+
+    @property
+    def task(self) -> Task:
+        """What a backend is asked for: one of the model's tasks, or the sample's own words."""
+        asked = self.prompt.strip()
+        own = Task(f"prompt: {asked}", asked, f"\n{asked}", grounded=self.grounded)
+        return next((each for each in TASKS.values() if each.prompt == asked), own)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Final
 from ..document.grammar.parser import parse_page
 from ..errors import ConfigurationError, SourceError
 from ..model.families import Family
+from ..model.loops.detector import find_loops
 from ..model.prompts import mode_named
 from ..model.tokenizer import BOS, EOS, IMAGE, PAD, ModelTokenizer, prompt_ids
 from ..model.views import PageViews, page_views
@@ -19,6 +20,8 @@ from .samples import SampleProblem, SampleSet, TrainingSample
 __all__ = ["EncodedPage", "encode", "encode_all"]
 
 RESERVED: Final = frozenset({BOS, EOS, PAD, IMAGE})
+SHOWN: Final = 40
+"""Characters of a loop that a note shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,12 @@ def encode(
     """
     resolution = mode_named(sample.mode or mode)
     answer = sample.answer.strip()
-    _check_answer(sample, answer)
+    _check_answer(sample, answer, family)
     with open_source(sample.image) as document:
         image = document.render(sample.image_page, resolution.long_side)
     views = page_views(image, resolution, family)
     prompt = prompt_ids(
-        tokenizer, _prompt(sample, family), family.image_tokens(views.side, views.grid)
+        tokenizer, family.prompt(sample.task), family.image_tokens(views.side, views.grid)
     )
     written = tokenizer.encode(answer)
     _check_tokens(answer, written, tokenizer)
@@ -85,20 +88,14 @@ def encode(
     return EncodedPage(sample, ids, len(prompt), views)
 
 
-def _prompt(sample: TrainingSample, family: Family) -> str:
-    """As the backend sends it: the first model's prompts have a line break before them."""
-    if family.document_prompt is None or sample.prompt != family.document_prompt:
-        return f"\n{sample.prompt.strip()}"
-    return sample.prompt
-
-
-def _check_answer(sample: TrainingSample, answer: str) -> None:
+def _check_answer(sample: TrainingSample, answer: str, family: Family) -> None:
     if not answer:
         raise ConfigurationError("the answer is empty")
     if not sample.prompt.strip():
         raise ConfigurationError("the prompt is empty")
     boxes = "<|det|>" in answer
-    if boxes and not sample.grounded:
+    either = sample.prompt.strip() == family.document_prompt  # it does not say
+    if boxes and not sample.grounded and not either:
         raise ConfigurationError(
             "the answer has boxes, but the prompt does not ask for any",
             remedy="Put <|grounding|> before the prompt, or take the boxes out.",
@@ -142,12 +139,25 @@ def encode_all(
     mode: str,
     max_positions: int,
 ) -> tuple[tuple[EncodedPage, ...], SampleSet]:
-    """Encode every sample, and collect those that cannot be learnt, each with its reason."""
+    """Encode every sample, and collect those that cannot be learnt, each with its reason.
+
+    An answer that repeats itself is noted: it may be a form, but it may teach a model to loop.
+    """
     pages: list[EncodedPage] = []
     problems: list[SampleProblem] = []
+    notes: list[str] = []
     for sample in samples:
         try:
             pages.append(encode(sample, tokenizer, family, mode=mode, max_positions=max_positions))
         except (ConfigurationError, SourceError) as error:
             problems.append(SampleProblem(sample.id, str(error)))
-    return tuple(pages), SampleSet(tuple(page.sample for page in pages), tuple(problems))
+            continue
+        if loops := find_loops(sample.answer):
+            repeated = sample.answer[loops[0].start :].lstrip(" \n.,;:")[:SHOWN]
+            notes.append(
+                f"{sample.id} repeats itself, which teaches a model to loop: {repeated!r} "
+                f"{loops[0].copies:.0f} times"
+            )
+    return tuple(pages), SampleSet(
+        tuple(page.sample for page in pages), tuple(problems), tuple(notes)
+    )

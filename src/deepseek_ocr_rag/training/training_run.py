@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +23,13 @@ from .judging.judgements import Judge, Judgement
 from .loop import LoopSettings, train
 from .processes import Processes
 from .targets import EncodedPage
-from .training_state import TrainingNotes, load_state, save_state
+from .training_state import (
+    TrainingNotes,
+    keep_adapter,
+    load_state,
+    save_state,
+    write_errors,
+)
 
 __all__ = ["RunResult", "TrainingRun"]
 
@@ -54,7 +61,7 @@ class TrainingRun:
         told: Callable[[str], None],
     ) -> None:
         self._settings, self._folder, self._processes = settings, folder, processes
-        self._told = told if processes.first else lambda line: None
+        self._told = told
         self._tokenizer, self._rule = tokenizer, checkpoint.family.no_repeat
         device = processes.device
         kind = torch.bfloat16 if device.type == "cuda" else torch.float32
@@ -92,13 +99,19 @@ class TrainingRun:
             if self._notes.before:
                 self._before = judge.judgement(self._notes.before, 0, 0.0)
                 self._best = judge.judgement(self._notes.best, self._notes.best_step, 0.0)
-        elif judge.pages:
-            self._judge(judge, 0, 0.0)
+        else:
+            if judge.pages:
+                self._judge(judge, 0, 0.0)
+            # A training that is interrupted before its next judgement can be resumed, too.
+            self._save_state(optimizer)
         own = self._own_batches(len(learnt))
         self._model.train()
 
-        def gradients_of(number: int) -> Tensor:
-            pages = [learnt[index] for index in next(own)]
+        def gradients_of(_: int) -> Tensor:
+            number, batch = next(own)
+            pages = [learnt[index] for index in batch]
+            # What dropout drops depends neither on what came before nor on the processes.
+            torch.manual_seed(random.Random(f"{settings.seed} {number}").getrandbits(63))  # noqa: S311 - no secret
             with self._half:
                 loss = batch_loss(self._model, pages, vision=self._vision)
             (loss / self._accumulate).backward()  # type: ignore[no-untyped-call]
@@ -115,14 +128,13 @@ class TrainingRun:
                 self._told(f"step {done} of {steps}: loss {mean:.4f}")
                 self._keep()
             self._notes.step = done
-            if self._processes.first:
-                save_state(self._folder, self._weights, optimizer, self._notes)
-            return 0 < settings.patience <= self._notes.bad
+            self._save_state(optimizer)
+            return self._impatient
 
         done = train(
             gradients_of,
             [optimizer],
-            progress=lambda step: step / steps,
+            progress=lambda step: 1.0 if self._impatient else step / steps,
             settings=LoopSettings(accumulate=self._accumulate, ramp=min(RAMP, steps)),
             before_step=lambda: self._processes.average_gradients(self._weights.values()),
             after_step=after,
@@ -133,22 +145,23 @@ class TrainingRun:
         return RunResult(done, self._before, self._best, count)
 
     @property
+    def _impatient(self) -> bool:
+        """Whether the training ends early; a resumed one, too, which had ended so."""
+        return 0 < self._settings.patience <= self._notes.bad
+
+    @property
     def _accumulate(self) -> int:
         """Batches of this process in one step."""
         return self._settings.accumulate // self._processes.count
 
-    def _own_batches(self, pages: int) -> Iterator[list[int]]:
-        """This process's batches: together, the processes have those of a single one in each step."""
+    def _own_batches(self, pages: int) -> Iterator[tuple[int, list[int]]]:
+        """This process's batches, numbered: together, the processes have those of a single one."""
         every = self._settings.accumulate
-        order = batches(
-            pages,
-            self._settings.batch,
-            seed=self._settings.seed,
-            first=self._notes.step * every,
-        )
-        for number, batch in enumerate(order):
+        first = self._notes.step * every
+        order = batches(pages, self._settings.batch, seed=self._settings.seed, first=first)
+        for number, batch in enumerate(order, first):
             if number % every // self._accumulate == self._processes.index:
-                yield batch
+                yield number, batch
 
     def _begin(self, learnt: Sequence[EncodedPage], judge: Judge, steps: int) -> int:
         count = sum(weight.numel() for weight in self._weights.values())
@@ -190,8 +203,11 @@ class TrainingRun:
 
     def _keep(self) -> None:
         if self._processes.first:
-            # Embeddings are unchanged; without this, PEFT would ask the hub about them.
-            self._changed.save_pretrained(str(self._folder), save_embedding_layers=False)
+            keep_adapter(self._changed, self._folder)
+
+    def _save_state(self, optimizer: torch.optim.Optimizer) -> None:
+        if self._processes.first:
+            save_state(self._folder, self._weights, optimizer, self._notes)
 
     def _report(self, judge: Judge) -> None:
         """Pages side by side: what is right, what was written before, and by the kept adapter."""
@@ -203,7 +219,8 @@ class TrainingRun:
     def _log(self) -> None:
         if self._processes.first:
             data = {"settings": asdict(self._settings), "judgements": self._notes.judgements}
-            (self._folder / LOG).write_text(json.dumps(data, indent=1), "utf-8")
+            with write_errors(self._folder):
+                (self._folder / LOG).write_text(json.dumps(data, indent=1), "utf-8")
 
 
 def _joined(judgement: Judgement) -> Evaluation:

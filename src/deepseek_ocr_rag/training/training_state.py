@@ -1,12 +1,14 @@
-"""What a resumed training needs: weights, moments, random numbers, and what was judged so far."""
+"""A training's folder: the kept adapter, and what a resumed training needs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import torch
@@ -15,9 +17,18 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import ConfigurationError, OutputError
+from ..text.excerpt import first_line
 from .targets import EncodedPage
 
-__all__ = ["STATE", "TrainingNotes", "load_state", "pages_digest", "save_state"]
+__all__ = [
+    "STATE",
+    "TrainingNotes",
+    "keep_adapter",
+    "load_state",
+    "pages_digest",
+    "save_state",
+    "write_errors",
+]
 
 STATE: Final = "training_state.safetensors"
 MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")
@@ -58,6 +69,31 @@ def pages_digest(settings: Mapping[str, Any], *sets: Sequence[EncodedPage]) -> s
     return digest.hexdigest()
 
 
+@contextmanager
+def write_errors(folder: Path) -> Iterator[None]:
+    """Turns errors of the disk into an OutputError that says how to go on."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        # safetensors reports a full disk in an error of its own.
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise OutputError(
+            f"cannot be written ({reason or first_line(error)})",
+            source=str(folder),
+            remedy="Check the folder's permissions and the free space, then use --resume "
+            "(resume=True).",
+        ) from error
+
+
+def keep_adapter(adapter: Any, folder: Path) -> None:  # noqa: ANN401 - of PEFT
+    """Write an adapter in place of the one before, which a crash or a full disk leaves as it is."""
+    with write_errors(folder), TemporaryDirectory(dir=folder, prefix="adapter-") as place:
+        # Embeddings are unchanged; without this, PEFT would ask the hub about them.
+        adapter.save_pretrained(place, save_embedding_layers=False)
+        for path in sorted(Path(place).iterdir()):
+            path.replace(folder / path.name)
+
+
 def save_state(
     folder: Path,
     weights: Mapping[str, Tensor],
@@ -69,11 +105,11 @@ def save_state(
     for name, weight in weights.items():
         for key, value in optimizer.state.get(weight, {}).items():
             tensors[f"{key}:{name}"] = torch.as_tensor(value).detach().cpu()
-    tensors["random"] = torch.get_rng_state()
     noted = {name: getattr(notes, name) for name in TrainingNotes.__slots__}
     part = folder / f"{STATE}.part"
-    save_file(tensors, part, {"state": json.dumps(noted)})
-    part.replace(folder / STATE)
+    with write_errors(folder):
+        save_file(tensors, part, {"state": json.dumps(noted)})
+        part.replace(folder / STATE)
 
 
 def load_state(
@@ -93,7 +129,7 @@ def load_state(
         with safe_open(path, "pt") as stored:
             notes = TrainingNotes(**json.loads((stored.metadata() or {})["state"]))
             if notes.data == data:
-                _restore(stored, weights, optimizer)
+                _restore(stored, weights, optimizer if notes.step else None)
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise OutputError(
             f"cannot be read: {str(error)[:200]}",
@@ -112,12 +148,15 @@ def load_state(
 def _restore(
     stored: Any,  # noqa: ANN401 - a file of safetensors
     weights: Mapping[str, Tensor],
-    optimizer: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer | None,
 ) -> None:
+    """Restore the weights, and the moments if there was a step."""
     for name, weight in weights.items():
         weight.data.copy_(stored.get_tensor(f"weight:{name}"))
-        optimizer.state[weight] = {
-            key: stored.get_tensor(f"{key}:{name}").to(weight.device if key != "step" else "cpu")
-            for key in MOMENTS
-        }
-    torch.set_rng_state(stored.get_tensor("random"))
+        if optimizer is not None:
+            optimizer.state[weight] = {
+                key: stored.get_tensor(f"{key}:{name}").to(
+                    weight.device if key != "step" else "cpu"
+                )
+                for key in MOMENTS
+            }

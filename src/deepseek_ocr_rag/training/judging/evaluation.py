@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ...backends.base import Backend, PageRequest, Reply
 from ...errors import ConfigurationError, OutputError
-from ...model.prompts import TASKS, Mode, Task, mode_named
+from ...model.prompts import Mode, mode_named
 from ...sources.source import open_source
 from ..samples import TrainingSample
 from .scores import PageScore, Scores, score_page, summarise
@@ -65,9 +65,15 @@ def evaluate(
     pages, texts = [], []
     for sample, written in zip(samples, read_texts(backend, samples, mode), strict=True):
         text = written.text if written else ""
-        ended = written is not None and written.finish_reason == "stop"
-        right = sample.answer.strip()
-        pages.append(score_page(sample.id, right, compared(text), ended=ended))
+        reason = written.finish_reason if written else "error"
+        score = score_page(
+            sample.id,
+            sample.answer.strip(),
+            compared(text),
+            ended=reason == "stop",
+            looped=reason == "repetition",
+        )
+        pages.append(score)
         texts.append(text)
     return Evaluation(summarise(pages), tuple(pages), tuple(texts))
 
@@ -94,8 +100,6 @@ def read_texts(
 def _requests(samples: Sequence[TrainingSample], mode: str) -> Iterator[PageRequest]:
     for key, sample in enumerate(samples):
         resolution: Mode = mode_named(sample.mode or mode)
-        task = Task("prompt: training", sample.prompt, f"\n{sample.prompt}", sample.grounded)
-        known = next((each for each in TASKS.values() if each.prompt == sample.prompt), task)
         with open_source(sample.image) as document:
             image = document.render(sample.image_page, resolution.long_side)
         yield PageRequest(
@@ -105,7 +109,7 @@ def _requests(samples: Sequence[TrainingSample], mode: str) -> Iterator[PageRequ
             sha256="",
             image=image,
             text_layer=None,
-            task=known,
+            task=sample.task,
             resolution=resolution,
         )
 

@@ -37,7 +37,7 @@ class PageScore:
             None without boxes.
         tables: Right tables, and written ones.
         teds: Mean similarity of the tables in order, 0..1; None without right tables.
-        loops: Whether the text repeats itself.
+        loops: Whether the text repeats itself, or did before it was trimmed.
         ended: Whether the end token was written.
     """
 
@@ -85,8 +85,17 @@ class Scores:
         return asdict(self)
 
 
-def score_page(ident: str, right: str, written: str, *, ended: bool = True) -> PageScore:
+def score_page(
+    ident: str, right: str, written: str, *, ended: bool = True, looped: bool = False
+) -> PageScore:
     """Compare the model's text of one page, tags included, with the right one.
+
+    Args:
+        ident: The sample's.
+        right: The right text.
+        written: The written one.
+        ended: Whether the end token was written.
+        looped: Whether the model repeated itself, and its repeats were trimmed.
 
     Raises:
         MissingExtraError: If jiwer or rapidfuzz is missing.
@@ -125,7 +134,7 @@ def score_page(ident: str, right: str, written: str, *, ended: bool = True) -> P
         overlap=_overlap(wanted.blocks, found.blocks),
         tables=(len(tables[0]), len(tables[1])),
         teds=statistics.fmean(teds) if teds else None,
-        loops=bool(find_loops(written)) and not find_loops(right),
+        loops=looped or (bool(find_loops(written)) and not find_loops(right)),
         ended=ended,
     )
 

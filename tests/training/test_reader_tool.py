@@ -1,0 +1,41 @@
+"""``make reader`` shows what it promises: real words with their boxes, from both backends, on the CPU."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+TOOL = Path(__file__).resolve().parents[2] / "tools" / "read_with_small_reader.py"
+
+
+def test_a_checkout_shows_the_small_reader_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))  # the tool adds to it
+    spec = importlib.util.spec_from_file_location("read_with_small_reader", TOOL)
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    tool.main([str(tmp_path)])
+    shown = capsys.readouterr().out
+    assert re.search(r"^local: 2 pages in [\d.]+ s", shown, re.MULTILINE)
+    assert re.search(r"^transformers: 2 pages in [\d.]+ s", shown, re.MULTILINE)
+    first, second = tool.PAGES
+    assert "# Harbour lamps\n\nSix new lamps light the north pier. They draw 12 watts." in shown
+    assert "| Refuse | Pieces |" in shown
+    assert "both wrote the same words: yes" in shown
+    blocks = re.findall(r"^  (\w+), confidence ([\d.]+), box \((0[\d., ]+)\)$", shown, re.MULTILINE)
+    assert [kind for kind, _, _ in blocks] == [
+        block.label for page in (first, second) for block in page.blocks
+    ]
+    assert min(float(sure) for _, sure, _ in blocks) > 0.9
+    pictures = sorted(tmp_path.glob("*.png"))
+    assert len(pictures) == 2
+    with Image.open(pictures[0]) as picture:
+        assert max(picture.size) == 1024
