@@ -22,13 +22,13 @@ from .block_pool import BLOCK_SIZE
 from .compile_ahead import Rehearsal, load_and_compile, read_triton
 from .cuda_graphs import MAX_PROMPTS
 from .engine import Engine
+from .kernels.self_test import triton_problem
 from .kv_cache import CacheType, block_bytes
 from .ops import Ops
 from .reference_ops import ReferenceOps
 from .runner import PageImage, Runner
 from .scheduler import Scheduler
 from .sequence import PageTask, WrittenSequence
-from .vision.pointwise import has_triton
 from .weights.compressed import scale_blocks
 from .weights.config import DecoderConfig, EngineConfig, QwenConfig, engine_config
 from .weights.loading import load_weights
@@ -110,8 +110,8 @@ def engine_device(settings: EngineSettings) -> torch.device:
     if capability < OLDEST_CAPABILITY:
         name = torch.cuda.get_device_name(device)
         raise _unsupported(f"{name} has compute capability {capability[0]}.{capability[1]}")
-    if not has_triton():
-        raise _unsupported("Triton is not installed")
+    if problem := triton_problem():
+        raise _unsupported(problem)
     if capability < EIGHT_BIT_CAPABILITY:
         if settings.cache == "fp8":
             raise ConfigurationError(
