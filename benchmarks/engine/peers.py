@@ -21,6 +21,7 @@ import asyncio
 import importlib.metadata
 import json
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -139,7 +140,8 @@ class Served:
                     first = time.perf_counter() - begin
                 tail = (tail + piece)[-4096:]
         took = time.perf_counter() - begin
-        written = int(tail.rpartition(b'"completion_tokens":')[2].split(b",")[0].strip(b" }"))
+        counts = re.findall(rb'"completion_tokens": ?(\d+)', tail)
+        written = int(counts[-1]) if counts else 0
         if written != self._options.tokens:
             raise RuntimeError(f"{written} tokens came, not {self._options.tokens}")
         return first or took, took

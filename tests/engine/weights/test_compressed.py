@@ -15,6 +15,7 @@ from deepseek_ocr_rag.engine.sequence import PageTask
 from deepseek_ocr_rag.engine.startup import EngineSettings, start_engine
 from deepseek_ocr_rag.engine.weights.compressed import ScaleBlock, scale_blocks, scaled
 from deepseek_ocr_rag.engine.weights.loading import load_weights
+from deepseek_ocr_rag.engine.weights.quantization import quantize_experts
 from deepseek_ocr_rag.errors import BackendUnavailableError, EngineUnsupportedError
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
@@ -140,6 +141,15 @@ def test_the_weights_are_those_of_their_scales(folder, golden_config, kind, stra
         assert torch.equal(one.projection, other.projection)
         assert torch.equal(one.mlp.gate_up, other.mlp.gate_up)
         assert torch.equal(one.mlp.down, other.mlp.down)
+
+
+def test_experts_kept_in_fp8_are_the_numbers_of_the_file(folder, golden_config) -> None:
+    stored, _ = folder("fp8", "channel")
+    file = stored / "model.safetensors"
+    weights = quantize_experts(load_weights(golden_config, [file]), "fp8")
+    name = "model.layers.1.mlp.experts.5.down_proj.weight"
+    expected = load_file(file)[name]
+    assert torch.equal(weights.decoder.layers[1].mlp.down[5].float(), expected.float())
 
 
 def test_the_engine_writes_the_tokens_of_the_plain_weights(folder, golden_cases, shared) -> None:
