@@ -43,7 +43,7 @@ def scale_blocks(config: Mapping[str, Any]) -> tuple[ScaleBlock, ...]:
     method = found.get("quant_method")
     if method != "compressed-tensors":
         raise _unsupported(f"weights quantized by {method!r}")
-    blocks = []
+    blocks: list[ScaleBlock] = []
     for group in (found.get("config_groups") or {}).values():
         weights = group.get("weights")
         if not weights:
