@@ -18,6 +18,39 @@ from deepseek_ocr_rag.backends.known_failures import (
 
 REPORTED = [
     (
+        "RuntimeError: Failed to find C compiler. Please specify via CC environment variable.",
+        "no C compiler",
+        "apt install gcc",
+    ),
+    (
+        "/tmp/tmpcq/cuda_utils.c:6:10: fatal error: Python.h: No such file or directory",
+        "no C compiler",
+        "python3-dev",
+    ),
+    (
+        "subprocess.CalledProcessError: Command '['/usr/bin/gcc', '/tmp/tmpx1/cuda_utils.c', '-O3', "
+        "'-shared', '-fPIC', '-Wno-psabi']' returned non-zero exit status 1.",
+        "no C compiler",
+        "python3-dev",
+    ),
+    (
+        "ptxas fatal   : Value 'sm_121a' is not defined for option 'gpu-name'",
+        "GPU unknown to Triton",
+        "TRITON_PTXAS_PATH",
+    ),
+    (
+        "'sm_120' is not a recognized processor for this target (ignoring processor)",
+        "GPU unknown to Triton",
+        "newest torch",
+    ),
+    ("Triton 3.2.0 is older than 3.5, which comes with torch 2.9", "Triton too old", "torch 2.9"),
+    (
+        "AttributeError: module 'triton' has no attribute 'AsyncCompileMode'",
+        "Triton too old",
+        "torch 2.9",
+    ),
+    ("the local engine cannot run here: Triton is not installed", "Triton missing", "CUDA build"),
+    (
         "ImportError: cannot import name 'LlamaFlashAttention2' from 'transformers.models.llama."
         "modeling_llama' (/usr/local/lib/python3.12/dist-packages/transformers/models/llama/"
         "modeling_llama.py). Did you mean: 'LlamaAttention'?",

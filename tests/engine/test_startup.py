@@ -8,9 +8,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import tiny_engine
+
 from deepseek_ocr_rag.engine import startup
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import Runner
+from deepseek_ocr_rag.engine.startup import EngineSettings
+from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.prompts import MODES
 
@@ -51,3 +55,16 @@ def test_modes_that_a_family_lacks_are_not_tried_before_the_start(
     runner = Watched(golden_config, golden_weights, ReferenceOps(), slots=1, blocks=10)
     startup.warm_up(runner, family, 60)
     assert runner.lengths == set()
+
+
+@pytest.mark.parametrize(
+    ("config", "slots"), [(PUBLISHED, 512), (tiny_engine.SECOND, 512)], ids=["first", "second"]
+)
+def test_what_is_compiled_ahead_are_pages_that_the_family_can_read(config, slots: int) -> None:
+    rehearsal = startup._rehearsal(config, EngineSettings(), 2**37)
+    assert rehearsal.slots == slots
+    for page in rehearsal.pages[:1]:
+        views = page.views(torch.device("cpu"))
+        assert {views.global_view.shape[-1], views.tiles.shape[-1]} == set(rehearsal.view_sides)
+    # Without room nothing is left out but sizes that cannot come.
+    assert startup._rehearsal(config, EngineSettings(), -1).slots == 1

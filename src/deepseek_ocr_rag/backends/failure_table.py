@@ -11,7 +11,7 @@ from typing import Final
 from ..installing import install_command
 from .known_failure import KnownFailure
 
-__all__ = ["KNOWN_FAILURES"]
+__all__ = ["PUBLISHED_FAILURES"]
 
 
 _OCR = "https://github.com/deepseek-ai/DeepSeek-OCR/issues"
@@ -26,7 +26,7 @@ _OWN_ENVIRONMENT = (
     "the published code; it needs transformers 5.20 or newer."
 )
 
-KNOWN_FAILURES: Final = (
+PUBLISHED_FAILURES: Final = (
     KnownFailure(
         "LlamaFlashAttention2",
         (r"cannot import name '?LlamaFlashAttention2",),

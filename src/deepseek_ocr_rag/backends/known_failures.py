@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from .failure_table import KNOWN_FAILURES
+from .failure_table import PUBLISHED_FAILURES
 from .known_failure import KnownFailure
+from .local.kernel_failures import KERNEL_FAILURES
 
 __all__ = [
     "KNOWN_FAILURES",
@@ -15,6 +16,9 @@ __all__ = [
     "known_failures",
     "remedy_for",
 ]
+
+KNOWN_FAILURES: Final = (*KERNEL_FAILURES, *PUBLISHED_FAILURES)
+"""Each failure that we know, the most specific first."""
 
 LONGEST_TEXT: Final = 2**20
 """Only this many characters are searched, at the end of a log, where the error is."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
+import threading
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -15,19 +15,21 @@ from ..errors import BackendUnavailableError, ConfigurationError, EngineUnsuppor
 from ..model.checkpoint import Checkpoint
 from ..model.families import FAMILIES, Family
 from ..model.ngrams import NoRepeat
-from ..model.prompts import MODES
+from ..model.prompts import MODES, Mode
 from ..model.tokenizer import BOS, IMAGE
 from ..model.views import page_grid
 from .block_pool import BLOCK_SIZE
+from .compile_ahead import Rehearsal, load_and_compile, read_triton
 from .cuda_graphs import MAX_PROMPTS
 from .engine import Engine
+from .kernels.self_test import triton_problem
 from .kv_cache import CacheType, block_bytes
 from .ops import Ops
 from .reference_ops import ReferenceOps
 from .runner import PageImage, Runner
 from .scheduler import Scheduler
 from .sequence import PageTask, WrittenSequence
-from .vision.pointwise import has_triton
+from .weights.compressed import scale_blocks
 from .weights.config import DecoderConfig, EngineConfig, QwenConfig, engine_config
 from .weights.loading import load_weights
 from .weights.quantization import WeightType, quantize_experts
@@ -53,6 +55,13 @@ would delay an urgent page."""
 
 SPARE: Final = 0.02
 """Share of the memory that fragmentation may waste."""
+
+WARM_UP_BLOCKS: Final = 2 + PREFILL_TOKENS // BLOCK_SIZE * 2
+"""Blocks of the cache before the memory is divided: enough for the prompts of a prefill."""
+
+ROOM_TO_COMPILE: Final = 4 * 2**30
+"""Bytes beside the weights with which kernels are compiled while these are loaded: one layer of each
+kind, embeddings and the largest batch of views. With less, the weights are loaded first."""
 
 GRAPH_BYTES: Final = 256 * 2**20
 """Bytes that are kept free for graphs that are captured when a batch of views first occurs."""
@@ -101,8 +110,8 @@ def engine_device(settings: EngineSettings) -> torch.device:
     if capability < OLDEST_CAPABILITY:
         name = torch.cuda.get_device_name(device)
         raise _unsupported(f"{name} has compute capability {capability[0]}.{capability[1]}")
-    if not has_triton():
-        raise _unsupported("Triton is not installed")
+    if problem := triton_problem():
+        raise _unsupported(problem)
     if capability < EIGHT_BIT_CAPABILITY:
         if settings.cache == "fp8":
             raise ConfigurationError(
@@ -126,21 +135,35 @@ def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None)
     settings = settings or EngineSettings()
     start = time.monotonic()
     config = engine_config(checkpoint.config)
+    if settings.device != "cpu":
+        threading.Thread(target=read_triton, daemon=True).start()
     device = engine_device(settings)
+    layout = scale_blocks(checkpoint.config)
+
+    def load() -> EngineWeights:
+        dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+        weights = load_weights(
+            config, checkpoint.weights, device=device, dtype=dtype, blocks=layout
+        )
+        return (
+            weights if settings.weights == "model" else quantize_experts(weights, settings.weights)
+        )
+
     if device.type == "cpu":
-        weights = load_weights(config, checkpoint.weights, dtype=torch.float32)
-        if settings.weights != "model":
-            weights = quantize_experts(weights, settings.weights)
-        return _on_cpu(config, weights, settings)
+        return _on_cpu(config, load(), settings)
     torch.cuda.set_device(device)
     total = torch.cuda.get_device_properties(device).total_memory
     limit = min(settings.memory_limit or total, total)
     torch.cuda.set_per_process_memory_fraction(limit / total, device)
+    rest = _free_bytes(limit) - sum(path.stat().st_size for path in checkpoint.weights)
     try:
-        weights = load_weights(config, checkpoint.weights, device=device)
-        if settings.weights != "model":
-            weights = quantize_experts(weights, settings.weights)
-            torch.cuda.empty_cache()
+        weights = load_and_compile(
+            config,
+            load,
+            _kernels(),
+            _rehearsal(config, settings, rest),
+            beside=rest > ROOM_TO_COMPILE,
+        )
         engine = _on_gpu(config, weights, settings, limit)
     except torch.OutOfMemoryError as error:
         raise _out_of_memory(limit) from error
@@ -163,26 +186,19 @@ def _on_gpu(
     config: EngineConfig, weights: EngineWeights, settings: EngineSettings, limit: int
 ) -> Engine:
     bytes_per_block = block_bytes(config.decoder, weights.decoder.head.dtype, settings.cache)
-    useful = _free_bytes(limit) // (bytes_per_block * -(-TYPICAL_TOKENS // BLOCK_SIZE))
-    slots = settings.slots or max(1, min(MAX_SLOTS, useful))
-    warm_up_blocks = 2 + PREFILL_TOKENS // BLOCK_SIZE * 2
+    slots = _slots(settings, _free_bytes(limit), bytes_per_block)
     runner = Runner(
         config,
         weights,
         _kernels(),
         slots=slots,
-        blocks=warm_up_blocks,
+        blocks=WARM_UP_BLOCKS,
         cache=settings.cache,
         max_prefill_tokens=PREFILL_TOKENS,
     )
     begin = time.monotonic()
-    family = FAMILIES["deepseek-ocr-2" if isinstance(config.second, QwenConfig) else "deepseek-ocr"]
-    sides = (MODES["gundam"].base_size, family.tile_side)
-    with _compiling():
-        runner.compile(sides)
-    compiled = time.monotonic()
-    torch.cuda.empty_cache()
-    runner.capture_vision(sides)
+    family = _family(config)
+    runner.capture_vision(_view_sides(family))
     torch.cuda.reset_peak_memory_stats()
     allocated = torch.cuda.memory_reserved()
     warm_up(runner, family, config.decoder.max_positions)
@@ -197,14 +213,40 @@ def _on_gpu(
         raise _out_of_memory(limit)
     runner.resize(blocks)
     runner.capture()
-    _log.info(
-        "kernels compiled in %.1f s, graphs captured in %.1f s",
-        compiled - begin,
-        time.monotonic() - compiled,
-    )
+    _log.info("graphs captured in %.1f s", time.monotonic() - begin)
     _log.info("%d pages at once, a cache of %d tokens", slots, (blocks - 1) * BLOCK_SIZE)
     scheduler = Scheduler(slots=slots, blocks=blocks, max_prefill_tokens=PREFILL_TOKENS)
     return Engine(runner, scheduler, config.decoder.max_positions)
+
+
+def _rehearsal(config: EngineConfig, settings: EngineSettings, free: int) -> Rehearsal:
+    """Return what the engine will run, with so many bytes beside the weights."""
+    family = _family(config)
+    mode = next(mode for name in WARM_UP_MODES if family.has_mode(mode := MODES[name]))
+    return Rehearsal(
+        slots=_slots(settings, free, block_bytes(config.decoder, torch.bfloat16, settings.cache)),
+        blocks=WARM_UP_BLOCKS,
+        cache=settings.cache,
+        weights=settings.weights,
+        max_prefill_tokens=PREFILL_TOKENS,
+        view_sides=_view_sides(family),
+        pages=_warm_up_images(mode, family),
+    )
+
+
+def _slots(settings: EngineSettings, free: int, bytes_per_block: int) -> int:
+    """Return how many pages are generated at once, with so many bytes for their cache."""
+    useful = free // (bytes_per_block * -(-TYPICAL_TOKENS // BLOCK_SIZE))
+    return settings.slots or max(1, min(MAX_SLOTS, useful))
+
+
+def _family(config: EngineConfig) -> Family:
+    return FAMILIES["deepseek-ocr-2" if isinstance(config.second, QwenConfig) else "deepseek-ocr"]
+
+
+def _view_sides(family: Family) -> tuple[int, int]:
+    """Return the sides of the views whose graphs are captured: whole pages and tiles."""
+    return MODES["gundam"].base_size, family.tile_side
 
 
 def _kernels() -> Ops:
@@ -212,12 +254,6 @@ def _kernels() -> Ops:
     from .kernels.kernel_ops import KernelOps
 
     return KernelOps()
-
-
-def _compiling() -> contextlib.AbstractContextManager[None]:
-    from .kernels.launching import compiling
-
-    return compiling()
 
 
 def warm_up(runner: Runner, family: Family, max_positions: int) -> None:
@@ -234,13 +270,18 @@ def warm_up(runner: Runner, family: Family, max_positions: int) -> None:
             continue
         blocks = list(range(1, 2 + len(ids) // BLOCK_SIZE))
         count = min(MAX_PROMPTS, PREFILL_TOKENS // len(ids))
-        # Each size of page needs its own kernels for resampling.
-        for width, height in A4_PIXELS:
-            picture = PageImage(torch.zeros(height, width, 3, dtype=torch.uint8), mode, family)
+        for picture in _warm_up_images(mode, family):
             task = PageTask(ids, picture, NoRepeat(0), 1)
             pages = [WrittenSequence(task, n, slot=0, blocks=blocks) for n in range(count)]
             runner.prefill(pages).wait()
         return
+
+
+def _warm_up_images(mode: Mode, family: Family) -> list[PageImage]:
+    return [
+        PageImage(torch.zeros(height, width, 3, dtype=torch.uint8), mode, family)
+        for width, height in A4_PIXELS
+    ]
 
 
 WARM_UP_MODES: Final = ("gundam", "base", "tiny")

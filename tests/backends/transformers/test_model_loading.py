@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from deepseek_ocr_rag.backends.transformers.model_loading import model_config
-from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.backends.transformers.model_loading import load_model, model_config
+from deepseek_ocr_rag.errors import BackendUnavailableError, ConfigurationError
 from deepseek_ocr_rag.model.checkpoint import Checkpoint
 from deepseek_ocr_rag.model.families import family_of
 
@@ -37,6 +37,13 @@ def count(config: dict[str, Any]) -> int:
 def test_the_first_model_has_as_many_weights_as_are_published(published, shared: Path) -> None:
     index = json.loads((shared / "deepseek-ocr-files/model.safetensors.index.json").read_text())
     assert 2 * (count(published) + UNUSED) == index["metadata"]["total_size"]
+
+
+def test_quantized_weights_are_refused_with_who_reads_them(published) -> None:
+    config = published | {"quantization_config": {"quant_method": "compressed-tensors"}}
+    checkpoint = Checkpoint("eight bits", Path(), family_of(config), config, Path(), ())
+    with pytest.raises(BackendUnavailableError, match=r"quantized.*compressed-tensors.*local"):
+        load_model(checkpoint, dtype=torch.float32, device_map={"": "cpu"})
 
 
 def test_the_first_model_attends_to_everything(published) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -73,6 +74,32 @@ def test_a_gpu_without_code_in_torch_has_a_remedy_that_names_one_with_it() -> No
     assert not check.ok
     assert check.detail.endswith("no kernel image is available for execution on the device")
     assert "newest torch" in check.remedy
+
+
+def test_kernels_that_do_not_compile_are_named_with_the_compilers_line_and_a_cure() -> None:
+    told = (
+        "CalledProcessError: Command '['/usr/bin/gcc', '/tmp/a/cuda_utils.c']' returned non-zero "
+        "exit status 1.\n/tmp/a/cuda_utils.c:6:10: fatal error: Python.h: No such file or directory"
+    )
+    gpu = replace(H200, kernels=told)
+    check = checks(TorchFacts("2.13.0", cuda="12.8", gpus=(gpu,)))["gpu cuda:0"]
+    assert not check.ok
+    assert "fatal error: Python.h" in check.detail
+    assert "python3-dev" in check.remedy
+    assert '"transformers"' in check.remedy
+
+
+def test_an_assembler_older_than_the_card_has_a_cure() -> None:
+    told = "PTXASError: ptxas fatal   : Value 'sm_121a' is not defined for option 'gpu-name'"
+    gpu = Gpu("NVIDIA GB10", (12, 1), 110 * GB, 120 * GB, kernels=told)
+    check = checks(TorchFacts("2.9.0", cuda="13.0", gpus=(gpu,)))["gpu cuda:0"]
+    assert not check.ok
+    assert "TRITON_PTXAS_PATH" in check.remedy
+
+
+def test_kernels_that_run_are_not_mentioned() -> None:
+    gpu = replace(H200, kernels="")
+    assert checks(TorchFacts("2.13.0", cuda="12.8", gpus=(gpu,)))["gpu cuda:0"].ok
 
 
 def test_an_unknown_error_has_a_remedy_too() -> None:

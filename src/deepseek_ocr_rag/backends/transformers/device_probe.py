@@ -10,9 +10,12 @@ import json
 import warnings
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["main"]
+
+OLDEST_CAPABILITY: Final = (8, 0)
+"""Of the cards that the local engine runs on."""
 
 
 def main() -> None:
@@ -42,12 +45,21 @@ def _gpu(index: int) -> dict[str, Any]:
         error = ""
     except (RuntimeError, AssertionError) as problem:
         free, total, error = 0, 0, str(problem)[:2000]
+    capability = torch.cuda.get_device_capability(index)
+    kernels = None
+    if not error and torch.version.hip is None and capability >= OLDEST_CAPABILITY:
+        # Imported late: nothing else here needs the engine.
+        from ...engine.kernels.self_test import kernel_error
+
+        torch.cuda.set_device(index)
+        kernels = kernel_error(torch.device("cuda", index))[:4000]
     return {
         "name": torch.cuda.get_device_name(index),
-        "capability": list(torch.cuda.get_device_capability(index)),
+        "capability": list(capability),
         "free": free,
         "total": total,
         "error": error,
+        "kernels": kernels,
     }
 
 

@@ -48,10 +48,17 @@ def load_model(
     """Load the weights of a checkpoint, in evaluation mode.
 
     Raises:
-        BackendUnavailableError: If the files cannot be read, or if a weight is missing, unexpected
-            or of another shape, where transformers would only warn.
+        BackendUnavailableError: If the files cannot be read, if they are quantized, or if a weight
+            is missing, unexpected or of another shape, where transformers would only warn.
         ConfigurationError: If config.json does not describe a model of the family.
     """
+    if method := (checkpoint.config.get("quantization_config") or {}).get("quant_method"):
+        raise BackendUnavailableError(
+            f"the weights are quantized ({method}), which this backend does not read",
+            source=checkpoint.name,
+            remedy='Use the published weights in 16 bits, or the backend "local" on an NVIDIA GPU, '
+            "without an adapter, for compressed-tensors in eight bits.",
+        )
     config, model_class = model_config(checkpoint)
     try:
         model, report = model_class.from_pretrained(

@@ -39,6 +39,7 @@ class Gpu:
     free: int  # bytes of memory
     total: int  # bytes of memory
     error: str = ""  # why it cannot compute; empty if it can
+    kernels: str | None = None  # why the local engine's do not run; "" if they do, None: not tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +125,24 @@ def _gpu_check(index: int, gpu: Gpu, hip: str | None) -> Check:
     if gpu.free < READING_BYTES:
         remedy = f"{READING_BYTES / GB:.0f} GB are needed. {failure_named('out of memory').cure}"
         return Check(name, False, detail, remedy)
+    if gpu.kernels:
+        remedy = remedy_for(gpu.kernels) or "Look for it with `dsocr doctor '<the error>'`."
+        said = f"{detail}; the local engine does not run: {_telling(gpu.kernels)}"
+        return Check(
+            name, False, said, f'{remedy} Meanwhile the backend "transformers" reads here.'
+        )
     if not native:
         # vLLM and the published code fail on this GPU; our backend uses float16 there.
         remedy = failure_named("bfloat16 unsupported").cure
         return Check(name, True, detail, remedy)
     return Check(name, True, detail)
+
+
+def _telling(error: str) -> str:
+    """The line of an error that says most: that of a compiler, if it is named, else the first."""
+    lines = [line.strip() for line in error.splitlines() if line.strip()]
+    named = (line for line in lines if "error:" in line or "fatal" in line)
+    return next(named, lines[0])[:200]
 
 
 def _no_gpu(facts: TorchFacts, *, nvidia_driver: bool) -> Check:

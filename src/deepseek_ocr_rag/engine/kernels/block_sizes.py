@@ -113,12 +113,30 @@ def attention_tuning(heads: int, *, single: bool) -> AttentionTuning:
     return next(tuning for most, tuning in table if most is None or heads <= most)
 
 
-def expert_tuning(tokens: int, dtype: torch.dtype) -> tuple[ExpertTuning, ExpertTuning]:
-    """Choose the tunings of both products for a number of tokens of type ``dtype``."""
+def expert_tuning(
+    tokens: int, dtype: torch.dtype, shared_memory: int
+) -> tuple[ExpertTuning, ExpertTuning]:
+    """Choose the tunings of both products.
+
+    Args:
+        tokens: Number of tokens.
+        dtype: Their type.
+        shared_memory: Bytes that a program may use. The tunings were measured where these are 227
+            KB; most cards that are not for data centres have 99.
+    """
     if dtype == torch.float8_e4m3fn:
-        return next(pair for most, pair in FP8_EXPERTS if most is None or tokens <= most)
-    tuning = next(tuning for most, tuning in EXPERTS if most is None or tokens <= most)
-    if dtype == torch.float32:
-        # float32 takes twice the bytes of the measured types: shared memory would not hold them.
-        tuning = replace(tuning, inputs=tuning.inputs // 2)
-    return tuning, tuning
+        first, second = next(pair for most, pair in FP8_EXPERTS if most is None or tokens <= most)
+    else:
+        first = next(tuning for most, tuning in EXPERTS if most is None or tokens <= most)
+        if dtype == torch.float32:
+            # float32 takes twice the bytes of the measured types.
+            first = replace(first, inputs=first.inputs // 2)
+        second = first
+    room = shared_memory // dtype.itemsize
+    return _fitted(first, room, matrices=2), _fitted(second, room, matrices=1)
+
+
+def _fitted(tuning: ExpertTuning, room: int, *, matrices: int) -> ExpertTuning:
+    """Load fewer blocks ahead, if they do not fit into ``room`` numbers of shared memory."""
+    block = (matrices * tuning.outputs + tuning.tokens) * tuning.inputs
+    return replace(tuning, stages=max(2, min(tuning.stages, 1 + room // block)))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, Final
 
 import torch
 import triton
 import triton.language as tl
 
-__all__ = ["await_previous", "compiling", "launch"]
+__all__ = ["await_previous", "compiling", "launch", "shared_memory"]
 
 MOST_ROWS_AHEAD: Final = 64
 """Most rows whose kernels are launched ahead. For 512, a step then takes 2 % longer."""
@@ -25,6 +26,9 @@ def _launches_ahead() -> bool:
         return False
     return hasattr(tl.extra.cuda, "gdc_wait")
 
+
+INTERPRETED: Final = 227 * 1024
+"""Bytes of shared memory where there is no card: those of the one that the tunings are from."""
 
 AHEAD: Final = tl.constexpr(_launches_ahead())
 
@@ -63,12 +67,46 @@ def launch(
         kernel[grid](*arguments, **constants)
 
 
+def shared_memory() -> int:
+    """Return the bytes of shared memory that a program on the current device may use."""
+    if not torch.cuda.is_available():
+        return INTERPRETED  # by Triton's interpreter, on the CPU
+    return _shared_memory(torch.cuda.current_device())
+
+
+@cache
+def _shared_memory(device: int) -> int:
+    properties = triton.runtime.driver.active.utils.get_device_properties(device)
+    return int(properties["max_shared_mem"])
+
+
 @contextlib.contextmanager
 def compiling() -> Iterator[None]:
-    """Compile the kernels that the block launches, in parallel, without running them."""
+    """Compile the kernels that the block launches, in parallel, without running them.
+
+    They are loaded to the current device too: until 3.6, Triton builds a launcher for each with a C
+    compiler when it first runs, a third of a second, one after the other.
+    """
     token = _compile_only.set(True)
     try:
-        with ThreadPoolExecutor(os.cpu_count()) as pool, triton.AsyncCompileMode(pool):
+        with _LoadingPool() as pool, triton.AsyncCompileMode(pool):
             yield
     finally:
         _compile_only.reset(token)
+
+
+class _LoadingPool(ThreadPoolExecutor):
+    """Runs what compiles a kernel, and loads the kernel."""
+
+    def __init__(self) -> None:
+        # The current device is each thread's own.
+        device = torch.cuda.current_device()
+        super().__init__(os.cpu_count(), initializer=torch.cuda.set_device, initargs=(device,))
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        def loaded() -> Any:
+            kernel = fn(*args, **kwargs)
+            kernel.run  # noqa: B018 - the first time that it is asked for, it loads the kernel
+            return kernel
+
+        return super().submit(loaded)

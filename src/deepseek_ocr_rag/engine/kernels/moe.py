@@ -21,14 +21,14 @@ from torch import Tensor
 from ..products import float32_product
 from ..weights.tensors import ExpertWeights
 from .block_sizes import ExpertTuning, expert_tuning
-from .launching import await_previous, launch
+from .launching import await_previous, launch, shared_memory
 
 __all__ = ["moe"]
 
 LARGEST_E4M3 = torch.finfo(torch.float8_e4m3fn).max
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tokens"])
 def _route(
     logits,
     shares,
@@ -97,7 +97,7 @@ def _block(counts, block, EXPERTS: tl.constexpr, EXPERTS_BLOCK: tl.constexpr, TO
     return found, (block - before) * TOKENS, members
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tokens"])
 def _gate_up(
     values,
     value_scales,
@@ -172,7 +172,7 @@ def _gate_up(
     )
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tokens"])
 def _down(
     inner_values,
     inner_scales,
@@ -255,7 +255,7 @@ def moe(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) ->
     parts = per_token + shared
     routes = _route_tokens(values, experts, per_token, scale)
     eight_bit = routes.value_scales is not None
-    first, second = expert_tuning(tokens, routes.values.dtype)
+    first, second = expert_tuning(tokens, routes.values.dtype, shared_memory())
     inner_values = values.new_empty(tokens * parts, inner, dtype=routes.values.dtype)
     inner_scales: Tensor | None = None
     if eight_bit:

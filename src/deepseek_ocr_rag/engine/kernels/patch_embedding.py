@@ -11,7 +11,7 @@ from .launching import launch
 __all__ = ["patch_vectors"]
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["grid"])
 def _patch_vectors(views, numbers, vectors, side, grid, PATCH: tl.constexpr, PATCHES: tl.constexpr):
     """Cut one channel of some patches of one patch row."""
     row = tl.program_id(0)

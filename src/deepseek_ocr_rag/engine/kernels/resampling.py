@@ -12,8 +12,12 @@ __all__ = ["resample"]
 
 BLOCK = 1024
 
+LEAST_TAPS = 8
+"""Most pages are enlarged, or shrink to half at most."""
 
-@triton.jit
+
+# One kernel serves pages of all sizes: no page may wait for a compiler.
+@triton.jit(do_not_specialize=["inputs", "outputs", "inner", "taps"])
 def _resample(
     values,
     first,
@@ -66,8 +70,7 @@ def resample(values: Tensor, first: Tensor, weights: Tensor, *, fraction_bits: i
         outputs,
         inner,
         taps,
-        # In steps of four, so that few kernels serve pages of all sizes.
-        MOST_TAPS=triton.cdiv(taps, 4) * 4,
+        MOST_TAPS=max(LEAST_TAPS, triton.next_power_of_2(taps)),
         FRACTION_BITS=fraction_bits,
         BLOCK=BLOCK,
         num_warps=4,

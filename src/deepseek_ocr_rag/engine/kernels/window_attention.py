@@ -51,7 +51,7 @@ LARGE_PICTURES: Final = WindowTuning(queries=64, warps=4, stages=3)
 (``benchmarks/engine/vision.py tilings``)."""
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["grid"])
 def _terms(
     qkv,
     rows,
@@ -96,7 +96,7 @@ def _terms(
         tl.store(target + axis * FILLED_UP, tl.where(key < SIDE, found, NEVER), mask=stored)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["grid"])
 def _within_windows(
     qkv,
     bias,

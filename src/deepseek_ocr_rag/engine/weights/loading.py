@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ...errors import BackendUnavailableError
+from .compressed import EIGHT_BITS, ScaleBlock, scaled
 from .config import EngineConfig
 from .mapping import assemble
 from .tensors import EngineWeights
@@ -23,9 +24,11 @@ __all__ = ["load_weights", "random_weights"]
 UNUSED: Final = re.compile(
     r"model\.vision_model\.embeddings\.(?:patch_embedding\.weight|position_ids)"
     r"|.*\.rotary_emb\.inv_freq"
+    r"|.*\.(?:input|output)_scale"
 )
-"""Weights that are published, but never read by the published code: the second tower
-takes the first one's output as its patches, and the rest are constants."""
+"""Weights that are published, but never read: the second tower takes the first one's output as its
+patches, and the rest are constants. The last are of compressed-tensors, for activations that are
+rounded, which they are not here."""
 
 REMEDY: Final = "Use the weights as they are published, of one revision; download the folder again."
 
@@ -36,15 +39,19 @@ def load_weights(
     *,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.bfloat16,
+    blocks: Sequence[ScaleBlock] = (),
 ) -> EngineWeights:
     """Load the published weights.
+
+    Those in eight bits are multiplied by their scales; ``blocks`` are those of
+    :func:`.compressed.scale_blocks`.
 
     Raises:
         BackendUnavailableError: If a file cannot be read, or if the tensors in the files are not
             exactly the expected ones.
     """
     with contextlib.ExitStack() as opened:
-        source = _Files(files, torch.device(device), dtype, opened)
+        source = _Files(files, torch.device(device), dtype, blocks, opened)
         weights = assemble(config, source.take)
         source.check_left_over()
     return weights
@@ -58,9 +65,11 @@ class _Files:
         files: Sequence[Path],
         device: torch.device,
         dtype: torch.dtype,
+        blocks: Sequence[ScaleBlock],
         opened: contextlib.ExitStack,
     ) -> None:
         self._dtype = dtype
+        self._blocks = blocks
         self._file_of: dict[str, Any] = {}
         for path in files:
             with _reading(path):
@@ -73,16 +82,33 @@ class _Files:
 
     def take(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """Read the tensor of a name, which must have the shape."""
+        tensor = self._read(name, shape)
+        if tensor.dtype in EIGHT_BITS:
+            tensor = self._scaled(name, tensor)
+        return tensor.to(self._dtype)
+
+    def _read(self, name: str, shape: tuple[int, ...] | None) -> Tensor:
         if name not in self._file_of:
             raise _unfit(f"{name} is missing")
         file, path = self._file_of[name]
         with _reading(path):
             found = tuple(file.get_slice(name).get_shape())
-            if found != shape:
+            if shape is not None and found != shape:
                 raise _unfit(f"{name} has the shape {found}, not {shape}", path)
             tensor: Tensor = file.get_tensor(name)
         self._left.discard(name)
-        return tensor.to(self._dtype)
+        return tensor
+
+    def _scaled(self, name: str, tensor: Tensor) -> Tensor:
+        scale = self._read(f"{name}_scale", None)
+        found = scaled(tensor, scale, self._blocks) if tensor.ndim == 2 else None
+        if found is None:
+            raise _unfit(
+                f"{name}_scale has the shape {tuple(scale.shape)}, which is not that of "
+                f"any scales for {tuple(tensor.shape)}",
+                self._file_of[name][1],
+            )
+        return found
 
     def check_left_over(self) -> None:
         """Refuse unexpected tensors: they belong to another network."""

@@ -1,0 +1,124 @@
+"""Compiles an engine's kernels while its weights are loaded, on weights that stand in for them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from .kv_cache import CacheType
+from .ops import Ops
+from .runner import PageImage, Runner
+from .weights.config import EngineConfig
+from .weights.mapping import assemble
+from .weights.quantization import WeightType, quantize_experts
+from .weights.tensors import EngineWeights
+
+__all__ = ["Rehearsal", "few_layers", "load_and_compile", "read_triton", "rehearse", "stand_in"]
+
+_log = logging.getLogger("deepseek_ocr_rag")
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What an engine will run, as far as it decides which kernels are compiled."""
+
+    slots: int  # pages at once
+    blocks: int  # of the cache that is used meanwhile
+    cache: CacheType
+    weights: WeightType
+    max_prefill_tokens: int
+    view_sides: Sequence[int]
+    pages: Sequence[PageImage]
+
+
+def few_layers(config: EngineConfig) -> EngineConfig:
+    """Return the network with the first layer of each kind, whose kernels are those of all layers."""
+    sam, decoder = config.sam, config.decoder
+    is_global = [layer in sam.global_layers for layer in range(sam.layers)]
+    return replace(
+        config,
+        sam=replace(sam, layers=1 + max(is_global.index(kind) for kind in set(is_global))),
+        second=replace(config.second, layers=1),
+        decoder=replace(decoder, layers=min(decoder.layers, decoder.dense_layers + 1)),
+    )
+
+
+def stand_in(config: EngineConfig, kind: WeightType, device: torch.device) -> EngineWeights:
+    """Return weights of a network's shapes and types, with anything in them."""
+
+    def take(_: str, shape: tuple[int, ...]) -> Tensor:
+        return torch.empty(shape, dtype=torch.bfloat16, device=device)
+
+    weights = assemble(config, take)
+    return weights if kind == "model" else quantize_experts(weights, kind)
+
+
+def load_and_compile(
+    config: EngineConfig,
+    load: Callable[[], EngineWeights],
+    ops: Ops,
+    rehearsal: Rehearsal,
+    *,
+    beside: bool,
+) -> EngineWeights:
+    """Load the weights, and compile all kernels: side by side, or one after the other."""
+    # Imported late, because it needs triton, which an engine on the CPU does not.
+    from .kernels.launching import compiling
+
+    device = torch.device("cuda", torch.cuda.current_device())
+    begin = time.monotonic()
+    # The current device is each thread's own.
+    with ThreadPoolExecutor(1, initializer=torch.cuda.set_device, initargs=(device,)) as pool:
+        loading = pool.submit(load)
+        if beside:
+            few = few_layers(config)
+            with compiling():
+                rehearse(few, stand_in(few, rehearsal.weights, device), ops, rehearsal)
+        else:
+            weights = loading.result()
+            torch.cuda.empty_cache()
+            with compiling():
+                rehearse(config, weights, ops, rehearsal)
+        compiled = time.monotonic()
+        weights = loading.result()
+    torch.cuda.empty_cache()
+    _log.info(
+        "kernels compiled in %.1f s, weights loaded %.1f s later",
+        compiled - begin,
+        time.monotonic() - compiled,
+    )
+    return weights
+
+
+def rehearse(config: EngineConfig, weights: EngineWeights, ops: Ops, rehearsal: Rehearsal) -> None:
+    """Run once all that an engine captures, and what makes the views of pages."""
+    runner = Runner(
+        config,
+        weights,
+        ops,
+        slots=rehearsal.slots,
+        blocks=rehearsal.blocks,
+        cache=rehearsal.cache,
+        max_prefill_tokens=rehearsal.max_prefill_tokens,
+    )
+    runner.compile(rehearsal.view_sides)
+    for page in rehearsal.pages:
+        page.views(runner.device)
+
+
+def read_triton() -> None:
+    """Have Triton read all of itself for the key of its cache, for a thread beside other work.
+
+    Triton keeps the key; without this, the first kernel would wait for it for 0.4 s.
+    """
+    with contextlib.suppress(ImportError):
+        from triton.runtime.cache import triton_key
+
+        triton_key()

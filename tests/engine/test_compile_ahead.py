@@ -1,0 +1,61 @@
+"""What stands in for the weights while kernels are compiled."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import tiny_engine
+
+from deepseek_ocr_rag.engine.compile_ahead import Rehearsal, few_layers, rehearse, stand_in
+from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
+from deepseek_ocr_rag.engine.weights.config import PUBLISHED
+from deepseek_ocr_rag.engine.weights.tensors import DenseWeights, ExpertWeights
+
+
+def test_one_layer_of_each_kind_is_kept() -> None:
+    few = few_layers(PUBLISHED)
+    kinds = {layer in few.sam.global_layers for layer in range(few.sam.layers)}
+    assert kinds == {True, False}
+    assert few.second.layers == 1
+    assert few.decoder.layers == few.decoder.dense_layers + 1
+    assert few.decoder.width == PUBLISHED.decoder.width
+
+
+def test_towers_of_one_kind_of_layer_keep_one() -> None:
+    for layers in (frozenset(), frozenset(range(12))):
+        sam = replace(PUBLISHED.sam, global_layers=layers)
+        assert few_layers(replace(PUBLISHED, sam=sam)).sam.layers == 1
+
+
+@pytest.mark.parametrize("kind", ["model", "int8", "fp8"])
+def test_weights_that_stand_in_have_the_types_of_real_ones(kind) -> None:
+    few = few_layers(PUBLISHED)
+    weights = stand_in(few, kind, torch.device("meta")) if kind == "model" else None
+    small = stand_in(few_layers(tiny_engine.SECOND), kind, torch.device("cpu"))
+    dense, experts = (layer.mlp for layer in small.decoder.layers)
+    assert isinstance(dense, DenseWeights)
+    assert isinstance(experts, ExpertWeights)
+    stored = {"model": torch.bfloat16, "int8": torch.int8, "fp8": torch.float8_e4m3fn}[kind]
+    assert experts.down.dtype == stored
+    if weights is not None:
+        assert weights.decoder.head.shape == (129_280, 1280)
+
+
+def as_float32(value):
+    if isinstance(value, torch.Tensor):
+        return torch.zeros_like(value, dtype=torch.float32)
+    if isinstance(value, tuple):
+        return tuple(as_float32(part) for part in value)
+    if is_dataclass(value):
+        return type(value)(*(as_float32(getattr(value, f.name)) for f in fields(value)))
+    return value
+
+
+def test_a_rehearsal_runs_with_few_layers_alone() -> None:
+    few = few_layers(tiny_engine.SECOND)
+    weights = as_float32(stand_in(few, "model", torch.device("cpu")))
+    rehearse(few, weights, ReferenceOps(), Rehearsal(4, 40, "model", "model", 1024, (256,), ()))
