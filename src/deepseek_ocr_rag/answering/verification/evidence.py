@@ -13,6 +13,15 @@ from .comparison import ClaimComparison
 from .facts import Name, years_in
 from .lexicon import GERMAN_NOT_NAMES, UNIT_WORDS
 from .negation import negated_terms, plain_terms
+from .parts.elsewhere import (
+    is_below_other_head,
+    is_in_other_clause,
+    is_in_other_column,
+    is_of_other_designation,
+    is_of_other_part,
+    is_only_above,
+    is_only_in_other_column,
+)
 from .repeated_facts import enumerated_twice
 from .statements import CitedSource, FactualUnit, Statement, as_number, has_figure
 from .table_columns import units_in
@@ -62,7 +71,7 @@ class Evidence:
             fact: found
             for fact in absent
             if isinstance(fact, Number)
-            and not comparison.is_only_in_other_column(fact)
+            and not is_only_in_other_column(comparison, fact)
             and (found := derivation(fact, comparison, SHARES))
         }
         stating |= {fact: found.units for fact, found in derived.items()}
@@ -146,8 +155,9 @@ class Evidence:
         return frozenset(
             row
             for row in rows
-            if not comparison.is_in_other_column(comparison.units[row][1], number)
-            and not comparison.is_below_other_head(comparison.units[row][1], number)
+            if not is_in_other_column(comparison, comparison.units[row][1], number)
+            and not is_below_other_head(comparison, comparison.units[row][1], number)
+            and not is_of_other_part(comparison, comparison.units[row][1], number)
         )
 
     def _units_stating(self, fact: Number | Date) -> frozenset[int]:
@@ -159,10 +169,14 @@ class Evidence:
             for index, (_, unit) in enumerate(comparison.units)
             if comparison.states(unit.facts, fact)
             and not comparison.displaces(unit, fact)
-            and not comparison.is_in_other_column(unit, fact)
-            and not comparison.is_below_other_head(unit, fact)
+            and not is_in_other_column(comparison, unit, fact)
+            and not is_below_other_head(comparison, unit, fact)
             and not comparison.is_of_other_row(unit)
             and not comparison.is_beside_named_row(unit, comparison.told_rows)
+            and not is_of_other_part(comparison, unit, fact)
+            and not is_of_other_designation(comparison, unit, fact)
+            and not is_in_other_clause(comparison, unit, fact)
+            and not is_only_above(unit, fact)
             and not self._is_in_other_unit(unit, fact)
             and not comparison.is_given(unit, fact)
         ]
@@ -218,8 +232,8 @@ class Evidence:
                 for index, (_, unit) in enumerate(comparison.units)
                 if comparison.has_label_of(index, fact)
                 and (
-                    comparison.is_in_other_column(unit, fact)
-                    or comparison.is_below_other_head(unit, fact)
+                    is_in_other_column(comparison, unit, fact)
+                    or is_below_other_head(comparison, unit, fact)
                 )
             ),
             default=0.0,
@@ -259,8 +273,11 @@ class Evidence:
         wanted = set(terms(name.text))
         if wanted <= set(terms(comparison.question.text)):
             return True
-        if not wanted <= set().union(*(source.words | source.above for source in self.sources)):
+        there = set().union(*(source.words | source.above for source in self.sources))
+        found = [comparison.forms(term, there) for term in wanted]
+        if not all(found):
             return False
+        wanted.update(*found)
         if not name.sure:
             return True
         overlap = comparison.overlap_around(name)

@@ -21,10 +21,12 @@ __all__ = [
     "GERMAN_NOT_NAMES",
     "GERMAN_WORDS",
     "JOINING_WORDS",
+    "LEVEL_JOINTS",
     "MEASURE_WORDS",
     "NEGATION",
     "NOT_NAMES",
     "OPENING_PRONOUN",
+    "PART_JOINTS",
     "SHORT_FORMS",
     "UNIT_WORDS",
     "YES_OR_NO",
@@ -133,6 +135,36 @@ ABSENCE_NEGATION: Final = re.compile(
 
 CLAUSE_BREAKS: Final = r"\b(?:vs|versus|while|whereas|compared (?:to|with))\b"
 CONJUNCTIONS: Final = r"\b(?:and|or|to|vs|versus|und|oder|bis|et|ou|y|e|o)\b"
+
+PART_JOINTS: Final[dict[str, str]] = {
+    "en": "and but while whereas",
+    "de": "und aber während sowie",
+    "nl": "en maar terwijl",
+    "fr": "et mais tandis",
+    "es": "y pero mientras",
+    "pt": "e mas enquanto",
+    "it": "e ma mentre",
+    "sv": "och men medan",
+    "no": "og men mens",
+    "ru": "и а но",
+    "pl": "i a oraz ale",
+}
+"""By language the conjunctions behind which a sentence may go on with another figure."""
+
+LEVEL_JOINTS: Final[dict[str, str]] = {
+    "en": "to",
+    "de": "auf bis",
+    "nl": "tot naar",
+    "fr": "à",
+    "es": "a hasta",
+    "pt": "para a",
+    "it": "a",
+    "sv": "till",
+    "no": "til",
+    "ru": "до",
+    "pl": "do",
+}
+"""By language the prepositions before the figure that something rose to."""
 
 CONTEXT_DEPENDENT: Final = re.compile(
     r"""^(?:and|but|or|so|also|what\ about|how\ about|und|aber|oder|auch|et|mais|y|pero|e|ma)\b

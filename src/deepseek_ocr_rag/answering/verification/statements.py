@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Final
 
 from ...retrieval.retriever import Passage
+from ...text.languages import function_words, languages
 from ...text.numerals import Number
 from ...text.plain_text import plain_text
 from ...text.terms import content_terms, terms, with_stems
@@ -62,6 +63,7 @@ class Statement:
     text: str
     words: frozenset[str]
     facts: Facts
+    languages: frozenset[str] = frozenset()  # that it may be in
 
     @classmethod
     def of(cls, text: str) -> Statement:
@@ -73,7 +75,11 @@ class Statement:
             # Otherwise "U.S.", whose term is the function word "us", would be lost.
             words |= {term for name in facts.names for term in terms(name.text)}
         words -= {term for number in facts.numbers for term in terms(number.text)}
-        return cls(text, frozenset(words - FRAME_WORDS - JOINING_WORDS), facts)
+        spoken = languages(plain)
+        if "en" not in spoken:
+            # English function words are no terms of content already.
+            words -= function_words(plain)
+        return cls(text, frozenset(words - FRAME_WORDS - JOINING_WORDS), facts, spoken)
 
     @property
     def is_empty(self) -> bool:
@@ -92,6 +98,12 @@ class FactualUnit:
     is_row: bool  # with or without markup
     figures: tuple[Figure, ...]  # its own, for calculation
     continues: bool = False  # whether it is about what the sentence before it names
+
+    @property
+    def own(self) -> str:
+        """Its text without markup and without what stands above it."""
+        above = self.citable.above
+        return self.facts.plain[: -len(f" ; {plain_text(above)}")] if above else self.facts.plain
 
 
 @dataclass(frozen=True, slots=True)

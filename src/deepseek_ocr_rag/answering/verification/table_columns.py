@@ -15,6 +15,7 @@ from ...text.plain_text import plain_text
 from ...text.terms import content_terms, terms
 from .facts import Facts, stated_facts
 from .lexicon import UNIT_WORDS
+from .parts.designations import head_marks
 
 __all__ = [
     "ColumnCell",
@@ -77,7 +78,8 @@ def units_in(row: str) -> frozenset[str]:
 
 def head_terms(names: Sequence[str]) -> frozenset[str]:
     """The terms of names of columns, without notes on their scale."""
-    return frozenset(content_terms(plain_text(_NOTE.sub(" ", " ; ".join(names)))))
+    found = frozenset(content_terms(plain_text(_NOTE.sub(" ", " ; ".join(names)))))
+    return found.union(*map(head_marks, names))
 
 
 def is_under_other_head(

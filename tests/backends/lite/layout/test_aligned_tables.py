@@ -194,3 +194,21 @@ def test_rows_of_words_between_rules_are_rows_of_a_table() -> None:
         rules.append(rule(114 + 16 * i, 55, 560))
     assert rows_of(words, tuple(rules)) == [list(row) for row in rows]
     assert all(block.table is None for block in blocks(words))
+
+
+def test_years_at_the_left_of_a_table_are_its_labels_not_line_numbers() -> None:
+    years = [str(year) for year in range(2019, 2025)]
+    rows = [("Year", "Wind", "Solar", "Gas")]
+    rows += [(year, f"1,{412 + i}", f"{318 + i}", f"5,{120 + i}") for i, year in enumerate(years)]
+    found = blocks(page(rows), (rule(115, 60, 540), rule(214, 60, 540)))
+    texts = "\n".join(block.text for block in found)
+    assert "<td>2019</td><td>1,412</td><td>318</td><td>5,120</td>" in texts
+    assert " ".join(years) not in texts
+
+
+def test_headings_between_tables_are_headings_where_the_page_has_nothing_else() -> None:
+    rows = [("Item", "Planned", "Spent")] + [(f"Part {n}", f"{n}12", f"{n}34") for n in range(1, 7)]
+    words = placed(60, 40, "Year 2023", size=15) + page(rows, y=80, columns=(320, 440))
+    words += placed(60, 240, "Year 2024", size=15) + page(rows, y=280, columns=(320, 440))
+    kinds = {block.text: block.kind for block in blocks(words)}
+    assert [kinds.get(f"## Year {year}") for year in (2023, 2024)] == ["sub_title", "sub_title"]

@@ -1,0 +1,158 @@
+"""Each part of a sentence that has a figure is compared with the row that the part names."""
+
+from __future__ import annotations
+
+import pytest
+
+from deepseek_ocr_rag import verify
+from deepseek_ocr_rag.answering.verification.parts.claim_parts import part_spans
+
+INCOME = (
+    "|  | 2024 | 2023 |\n| --- | --- | --- |\n| Net sales | 2,071 | 2,228 |\n"
+    "| Gross profit | 622 | 712 |\n| Operating income | 340 | 295 |\n| Net income | 210 | 188 |"
+)
+ANALYTES = (
+    "| Analyte | Result | Unit |\n| --- | --- | --- |\n| Haemoglobin | 132 | g/L |\n"
+    "| Platelets | 241 | 10^9/L |"
+)
+NOTAS = (
+    "| Alumno | Lengua | Historia |\n| --- | --- | --- |\n| Iker Solana | 6,5 | 4,5 |\n"
+    "| Noa Figueroa | 9,0 | 8,0 |"
+)
+SOURCES = (
+    "| Year | Wind | Solar |\n| --- | --- | --- |\n| 2021 | 1,593 | 517 |\n| 2022 | 2,040 | 731 |\n"
+    "| 2023 | 2,377 | 964 |"
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "true", "false"),
+    [
+        (
+            INCOME,
+            "Net sales were 2,071 and the gross margin was 30.0 % (622 / 2,071).",
+            "Net sales were 622 and the gross margin was 30.0 % (622 / 2,071).",
+        ),
+        (
+            INCOME,
+            "In 2024 net income was 210 and operating income was 340.",
+            "In 2024 net income was 340 and operating income was 210.",
+        ),
+        (
+            INCOME,
+            "Net sales were 2,071 in 2024 and 2,228 in 2023.",
+            "Net sales were 2,071 in 2024 and 712 in 2023.",
+        ),
+        (
+            INCOME,
+            "Net sales fell by 7.0 % and gross profit by 12.6 %.",
+            "Net sales fell by 12.6 % and gross profit by 7.0 %.",
+        ),
+        (
+            ANALYTES,
+            "Haemoglobin was 132 g/L and platelets were 241.",
+            "Haemoglobin was 241 g/L and platelets were 132.",
+        ),
+        (
+            NOTAS,
+            "Iker Solana sacó un 6,5 en Lengua y un 4,5 en Historia.",
+            "Iker Solana sacó un 4,5 en Lengua y un 6,5 en Historia.",
+        ),
+        (
+            SOURCES,
+            "Solar grew from 517 in 2021 to 964 in 2023.",
+            "Solar grew from 731 in 2021 to 964 in 2023.",
+        ),
+    ],
+)
+def test_figures_that_change_places_are_refused(table: str, true: str, false: str) -> None:
+    assert verify(true, table).supported
+    assert not verify(false, table).supported
+
+
+REPORT = (
+    "Blood was drawn on 14 March 2025 and the report was released by Dr. Vance on 16 March 2025."
+    " In 2024 it had 48,210 visitors, of whom 11,940 were pupils; in 2023 there were 45,075."
+)
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("The report was released on 16 March 2025.", True),
+        ("The report was released on 14 March 2025.", False),
+        ("There were 45,075 visitors in 2023.", True),
+        ("24.8 % of the visitors were pupils.", True),
+    ],
+)
+def test_a_part_of_a_sentence_of_the_source_says_nothing_of_the_other(
+    claim: str, expected: bool
+) -> None:
+    assert verify(claim, REPORT).supported is expected
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("Wind generation rose by 337 from 2022 to 2023.", True),
+        ("Wind generation rose by 233 from 2022 to 2023.", False),
+        ("Solar grew by 31.9 % in 2023.", True),
+        ("Solar grew by 16.5 % in 2023.", False),
+    ],
+)
+def test_years_that_are_labels_of_rows_are_compared(claim: str, expected: bool) -> None:
+    assert verify(claim, SOURCES).supported is expected
+
+
+def test_the_number_of_a_heading_is_no_figure_of_a_row() -> None:
+    text = "# Payroll, week 31\n\n| Rate | 2024 |\n| --- | --- |\n| Junior | 27.00 |\n| Senior | 29.50 |"
+    assert verify("The junior rate is 27.00.", text).supported
+    assert not verify("The junior rate is 31.00.", text).supported
+
+
+def test_a_line_above_a_table_introduces_it_even_if_it_ends_in_a_number() -> None:
+    tables = "\n\n".join(
+        f"Year {year}\n\n| Item | Spent |\n| --- | --- |\n| Heating | {spent} |"
+        for year, spent in ((2023, "4,615"), (2024, "5,780"))
+    )
+    assert verify("In 2024, 5,780 was spent on heating.", tables).supported
+
+
+def test_function_words_of_other_languages_are_no_content() -> None:
+    source = "La piscine est fermée le mardi. L'entrée coûte 6,50 € pour un adulte."
+    assert verify("La piscine est fermée le mardi.", source).supported
+    assert not verify("La piscine est fermée le jeudi.", source).supported
+    assert verify("Une entrée pour un adulte coûte 6,50 €.", source).supported
+
+
+def test_german_names_may_have_another_ending() -> None:
+    source = "| Halt | Abfahrt |\n| --- | --- |\n| Alte Mühle | 07:59 |\n| Neuer Markt | 08:12 |"
+    assert verify("Der Bus fährt an der Alten Mühle um 07:59 ab.", source).supported
+    assert not verify("Der Bus fährt an der Alten Mühle um 08:12 ab.", source).supported
+
+
+def test_a_name_alone_does_not_support_what_is_said_of_another() -> None:
+    source = (
+        "The director, Paul Okonedo, retires on 31 August 2025. He will be followed by Ruth"
+        " Almeida, who has led the archive since 2016."
+    )
+    assert verify("Paul Okonedo retires on 31 August 2025.", source).supported
+    assert verify("Ruth Almeida has led the archive since 2016.", source).supported
+    assert not verify("Ruth Almeida retires on 31 August 2025.", source).supported
+
+
+@pytest.mark.parametrize(
+    ("text", "figures", "expected"),
+    [
+        ("Oil was 12 and coal 14.", ["12", "14"], ["Oil was 12 ", "and coal 14."]),
+        ("Oil, and no coal, was 12.", ["12"], ["Oil, and no coal, was 12."]),
+        ("It rose from 12 to 14.", ["12", "14"], ["It rose from 12 ", "to 14."]),
+        ("Es waren 12 und dann 14.", ["12", "14"], ["Es waren 12 ", "und dann 14."]),
+        ("Fue un 12 en Lengua y un 14.", ["12", "14"], ["Fue un 12 en Lengua ", "y un 14."]),
+    ],
+)
+def test_a_sentence_is_divided_between_its_figures(
+    text: str, figures: list[str], expected: list[str]
+) -> None:
+    spans = [(text.index(figure), text.index(figure) + len(figure)) for figure in figures]
+    assert [text[slice(*span)] for span in part_spans(text, spans)] == expected
