@@ -14,6 +14,7 @@ from .facts import Name, years_in
 from .lexicon import GERMAN_NOT_NAMES, UNIT_WORDS
 from .negation import negated_terms, plain_terms
 from .parts.elsewhere import (
+    crosses_at,
     is_below_other_head,
     is_in_other_clause,
     is_in_other_column,
@@ -21,6 +22,7 @@ from .parts.elsewhere import (
     is_of_other_part,
     is_only_above,
     is_only_in_other_column,
+    is_own_clause,
 )
 from .repeated_facts import enumerated_twice
 from .statements import CitedSource, FactualUnit, Statement, as_number, has_figure
@@ -167,8 +169,12 @@ class Evidence:
         stating = [
             index
             for index, (_, unit) in enumerate(comparison.units)
-            if comparison.states(unit.facts, fact)
-            and not comparison.displaces(unit, fact)
+            if (comparison.states(unit.facts, fact) or crosses_at(unit, fact))
+            and (
+                not comparison.displaces(unit, fact)
+                or crosses_at(unit, fact)
+                or is_own_clause(comparison, unit, fact)
+            )
             and not is_in_other_column(comparison, unit, fact)
             and not is_below_other_head(comparison, unit, fact)
             and not comparison.is_of_other_row(unit)

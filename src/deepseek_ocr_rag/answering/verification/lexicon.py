@@ -28,6 +28,7 @@ __all__ = [
     "OPENING_PRONOUN",
     "PART_JOINTS",
     "SHORT_FORMS",
+    "TIME_WORDS",
     "UNIT_WORDS",
     "YES_OR_NO",
     "Direction",
@@ -66,7 +67,7 @@ FRAME_WORDS: Final = _words("""
 
 JOINING_WORDS: Final = frozenset(
     terms("""
-    among amongst during however many may might much must need needed possible respectively
+    among amongst during each every however many may might much must need needed over possible respectively
     shall therefore thus upon using versus via vs whereas while
 """)
 )
@@ -108,6 +109,17 @@ MEASURE_WORDS: Final = _alike(";".join(f"{word} {nouns}" for word, nouns in MEAS
 UNIT_WORDS: Final = _alike(_UNITS)
 """For the symbol or the name of a unit of measurement all its forms (SI Brochure, 9th edition,
 section 5, and common abbreviations)."""
+
+TIME_WORDS: Final = frozenset(
+    terms("""
+    second minute hour day week month year night sekunde sekunden minuten stunde stunden tag tage tagen
+    woche wochen monat monate monaten jahr jahre jahren seconde heure jour semaine mois année nuit
+    segundo minuto hora día semana mes año noche secondo ora giorno settimana mese anno notte uur dag
+    dagen weken maand maanden jaar nacht minut timme dagar vecka veckor månad månader år natt time
+    dage uge uger måned måneder godzina dzień dni tydzień miesiąc rok lat
+    """)
+)
+"""Units of time, which name nothing that a figure could be of."""
 
 # --- negation ---------------------------------------------------------------------------
 

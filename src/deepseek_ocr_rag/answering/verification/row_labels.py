@@ -51,9 +51,11 @@ def label_terms(row: str, *, remarks: bool = True) -> frozenset[str]:
         if not remarks and any(map(str.isalpha, bare := _REMARK.sub(" ", label).strip())):
             label = bare
         found = frozenset(content_terms(label))
+        if label.isdigit() and len(label) < 3:
+            continue
         if _AMOUNT.fullmatch(label):
             return frozenset()
-        if found and not (label.isdigit() and len(label) < 3):
+        if found:
             return found
     return frozenset()
 

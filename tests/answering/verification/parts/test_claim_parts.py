@@ -91,6 +91,57 @@ def test_a_part_of_a_sentence_of_the_source_says_nothing_of_the_other(
     assert verify(claim, REPORT).supported is expected
 
 
+CLAUSES = (
+    "The battery is guaranteed for 8 years or 160,000 km and the paint for 3 years. The fog signal"
+    " sounds every 45 seconds and the light flashes twice every 20 seconds. Der Teig ruht 18"
+    " Stunden bei 24 °C und wird 55 Minuten bei 230 °C gebacken."
+)
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("The paint is guaranteed for 3 years.", "The paint is guaranteed for 8 years."),
+        ("The battery is guaranteed for 8 years.", "The battery is guaranteed for 3 years."),
+        ("The fog signal sounds every 45 seconds.", "The light flashes every 45 seconds."),
+        ("Der Teig ruht 18 Stunden bei 24 °C.", "Der Teig ruht 55 Minuten bei 24 °C."),
+    ],
+)
+def test_a_figure_belongs_to_what_its_part_of_the_sentence_names(true: str, false: str) -> None:
+    assert verify(true, CLAUSES).supported
+    assert not verify(false, CLAUSES).supported
+
+
+RAIN = (
+    "Rainfall in millimetres.\n\n| Year | January | February | March |\n| --- | --- | --- | --- |\n"
+    "| 2022 | 102 | 55 | 49 |\n| 2023 | 74 | 63 | 91 |\n| 2024 | 120 | 38 | 58 |"
+)
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("In February 2023 the rainfall was 63 mm.", True),
+        ("In February 2023 the rainfall was 55 mm.", False),
+        ("In February 2023 the rainfall was 91 mm.", False),
+        ("In April 2023 the rainfall was 63 mm.", False),
+    ],
+)
+def test_a_row_and_a_column_name_a_month_together(claim: str, expected: bool) -> None:
+    assert verify(claim, RAIN).supported is expected
+
+
+STANDINGS = (
+    "| Rank | Athlete | Jump | Points |\n| --- | --- | --- | --- |\n"
+    "| 1 | Sanna Kivelä | 6.42 | 6,391 |\n| 2 | Aroha Tane | 6.18 | 6,240 |"
+)
+
+
+def test_the_number_of_a_row_is_not_its_label() -> None:
+    assert verify("Sanna Kivelä jumped 6.42 and Aroha Tane 6.18.", STANDINGS).supported
+    assert not verify("Sanna Kivelä jumped 6.18 and Aroha Tane 6.42.", STANDINGS).supported
+
+
 @pytest.mark.parametrize(
     ("claim", "expected"),
     [

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 
+from ....document.table_heads import cells_of_row
 from ....text.dates import Date, dates
 from ....text.numerals import Number, is_year, numbers
 from ....text.plain_text import plain_text
-from ....text.terms import content_terms
+from ....text.stop_words import LANGUAGES, stop_words
+from ....text.terms import content_terms, terms
+from ....text.word_lists import MONTHS
 from ..comparison import ClaimComparison
 from ..facts import Facts, years_in
-from ..lexicon import UNIT_WORDS, direction
+from ..lexicon import TIME_WORDS, UNIT_WORDS, direction
 from ..row_labels import mark_of_row
 from ..statements import FactualUnit, as_number, has_figure
 from ..table_columns import cells_with_heads, is_under_other_head
@@ -20,6 +24,7 @@ from .claim_parts import Marks, marks_around, marks_of, part_at, part_spans
 from .designations import designations
 
 __all__ = [
+    "crosses_at",
     "is_below_other_head",
     "is_in_other_clause",
     "is_in_other_column",
@@ -27,6 +32,7 @@ __all__ = [
     "is_of_other_part",
     "is_only_above",
     "is_only_in_other_column",
+    "is_own_clause",
 ]
 
 _Span = tuple[int, int]
@@ -61,23 +67,81 @@ def is_in_other_clause(comparison: ClaimComparison, unit: FactualUnit, fact: Num
     """Whether a sentence has a fact in a part about something else.
 
     "Blood was drawn on 14 March and the report released on 16 March": no word of "The report was
-    released on 14 March" stands in the part with that date, but some stand in the other.
+    released on 14 March" stands in the part with that date, but some stand in the other. Nor does
+    "for 8 years" in "The battery is guaranteed for 8 years and the paint for 3" speak of the paint.
     """
-    if unit.is_row:
+    own, others = _clauses(comparison, unit, fact)
+    if not own or not others or any(not part.names_more for part in own):
         return False
+    if not any(part.shared for part in own):
+        return any(part.shared for part in others)
+    said = frozenset().union(*(part.shared for part in own))
+    return any(not part.names_more and part.shared - said for part in others)
+
+
+def is_own_clause(comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date) -> bool:
+    """Whether the part of a sentence with a fact has words of the claim, and the others lack them.
+
+    The others are about something else, so that their figures do not stand in its place.
+    """
+    own, others = _clauses(comparison, unit, fact)
+    theirs = frozenset().union(*(part.shared for part in others))
+    if not others or not all(part.names_more for part in others):
+        return False
+    return any(part.shared - theirs for part in own)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    """A part of a sentence of a source, beside the part of the claim with a fact."""
+
+    shared: frozenset[str]  # words and years of the claim that it has
+    names_more: bool  # whether it has words that the claim does not have
+
+
+def _clauses(
+    comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date
+) -> tuple[list[_Clause], list[_Clause]]:
+    """The parts of a sentence that have a fact, and the others; none for a row of a table."""
+    if unit.is_row:
+        return [], []
     places, parts = _places_and_parts(comparison, unit, fact)
     if len(parts) < 2 or not places:
-        return False
+        return [], []
     claim = comparison.parts.of(fact)
-    words = {word for word in claim.words & comparison.claim.words if word not in UNIT_WORDS}
-    same = [comparison.equivalents(word) for word in words]
-    years = {*map(str, years_in(claim.text))} if isinstance(fact, Number) else set()
-    texts = [set(content_terms(unit.own[start:end])) for start, end in parts]
-    has = [not years.isdisjoint(t) or any(not t.isdisjoint(s) for s in same) for t in texts]
+    small = frozenset().union(*map(stop_words, claim.languages & {*LANGUAGES}))
+    words = (claim.words & comparison.claim.words) - UNIT_WORDS.keys() - TIME_WORDS - small
+    words -= {*terms(fact.text)}
+    same = {word: comparison.equivalents(word) for word in words}
+    if isinstance(fact, Number):
+        same |= {str(year): frozenset((str(year),)) for year in years_in(claim.text)}
+    said = frozenset().union(*same.values(), small)
+    found: tuple[list[_Clause], list[_Clause]] = [], []
     own = {part_at(parts, place) for place in places}
-    if any(has[at] or not _names_something(texts[at]) for at in own):
+    for index, (start, end) in enumerate(parts):
+        having = {t for t in content_terms(unit.own[start:end]) if t not in small}
+        shared = frozenset(word for word, forms in same.items() if not having.isdisjoint(forms))
+        clause = _Clause(shared, _names_something(having - said))
+        found[0 if index in own else 1].append(clause)
+    return found
+
+
+def crosses_at(unit: FactualUnit, fact: Number | Date) -> bool:
+    """Whether a row and a column name a month together: "2023" and "February"."""
+    if not (isinstance(fact, Date) and unit.citable.is_row and unit.citable.heads):
         return False
-    return any(has[at] for at in range(len(parts)) if at not in own)
+    label = (cells_of_row(unit.citable.text) or ("",))[0]
+    names = [name for head in unit.citable.heads for name in cells_of_row(head)[1:]]
+    return any(
+        (year in years_in(label) and any(month in _months(name) for name in names))
+        or (month in _months(label) and any(year in years_in(name) for name in names))
+        for year, month, day in fact.days
+        if day is None
+    )
+
+
+def _months(text: str) -> frozenset[int]:
+    return frozenset(MONTHS[word] for word in terms(text) if word in MONTHS)
 
 
 def is_only_above(unit: FactualUnit, fact: Number | Date) -> bool:
@@ -210,7 +274,8 @@ def _places_and_parts(
 
 def _names_something(found: Collection[str]) -> bool:
     """Whether some terms are more than numbers and units of measurement."""
-    return any(t.isalpha() and t not in UNIT_WORDS and not direction(t) for t in found)
+    units = UNIT_WORDS.keys() | TIME_WORDS
+    return any(t.isalpha() and t not in units and not direction(t) for t in found)
 
 
 def _differ(comparison: ClaimComparison, named: Marks, stated: Marks) -> bool:
