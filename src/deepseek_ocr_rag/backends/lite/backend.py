@@ -16,7 +16,7 @@ from types import FrameType
 
 from ...concurrency.fair_turns import FairSemaphore
 from ...document.grammar.parser import format_page
-from ...document.text_layer import TextLayer, doubt
+from ...document.text_layer import TextLayer, doubt, is_garbage
 from ...document.types import Block, Box
 from ...errors import BackendError, BackendUnavailableError, PageUnreadableError, TurnCancelledError
 from ...installing import install_command
@@ -179,6 +179,11 @@ class LiteBackend:
         if layer is not None:
             warnings = (
                 f"the PDF's own text is broken ({doubt(layer)}); the page was read from its picture",
+            )
+        elif (draft := request.draft and request.draft()) and is_garbage(draft):
+            warnings = (
+                "the PDF's own text is broken (its characters have no meaning); the page was read "
+                "from its picture",
             )
         if found.confidence < LOW_CONFIDENCE:
             warnings += (
