@@ -214,3 +214,14 @@ def test_headings_between_tables_are_headings_where_the_page_has_nothing_else() 
     words += placed(60, 240, "Year 2024", size=15) + page(rows, y=280, columns=(320, 440))
     kinds = {block.text: block.kind for block in blocks(words)}
     assert [kinds.get(f"## Year {year}") for year in (2023, 2024)] == ["sub_title", "sub_title"]
+
+
+def test_underlined_words_in_two_columns_of_prose_are_no_head_of_a_table() -> None:
+    left = [f"The left party of case {n} paid all of the rent" for n in range(12)]
+    right = [f"The right party of suit {n} paid none of the rent" for n in range(12)]
+    words = [w for i, text in enumerate(left) for w in placed(40, 100 + 14 * i, text)]
+    words += [w for i, text in enumerate(right) for w in placed(320, 100 + 14 * i, text)]
+    # Links in the third line of both columns.
+    rules = (rule(140.5, 60, 110), rule(140.5, 345, 395))
+    texts = " ".join(block.text.replace("\n", " ") for block in blocks(words, rules))
+    assert texts.index("case 11 paid") < texts.index("suit 0 paid")
