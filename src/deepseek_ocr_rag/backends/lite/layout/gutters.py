@@ -103,9 +103,7 @@ def are_texts(left: Sequence[LayoutPiece], right: Sequence[LayoutPiece]) -> bool
     crossings = _crossings(left, right)
     if crossings is None or crossings > 1:
         return False
-    return all(
-        side.is_prose and side.lines >= FEWEST_LINES for side in (_side(left), _side(right))
-    )
+    return all(side.is_prose and side.lines >= FEWEST_LINES for side in (_side(left), _side(right)))
 
 
 def _aligned_share(fewer: _Side, more: _Side, usual: float) -> float:
