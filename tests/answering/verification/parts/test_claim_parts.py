@@ -207,3 +207,19 @@ def test_a_sentence_is_divided_between_its_figures(
 ) -> None:
     spans = [(text.index(figure), text.index(figure) + len(figure)) for figure in figures]
     assert [text[slice(*span)] for span in part_spans(text, spans)] == expected
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("Dunfleet has 11 points and Lowmoor has 10.", True),
+        ("Dunfleet has 10 points and Lowmoor has 11.", False),
+        ("Dunfleet has 11 points.", True),
+    ],
+)
+def test_the_parts_of_a_sentence_may_rest_on_two_sources(claim: str, expected: bool) -> None:
+    tables = [
+        "| Team | Points |\n| --- | --- |\n| Dunfleet | 11 |\n| Port Callis | 6 |",
+        "| Team | Points |\n| --- | --- |\n| Lowmoor | 10 |\n| Whinby | 15 |",
+    ]
+    assert verify(claim, tables).supported is expected

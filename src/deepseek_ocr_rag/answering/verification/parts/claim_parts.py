@@ -23,7 +23,7 @@ from ..row_labels import NamedRows
 from ..statements import Statement
 from .designations import Designation, designated, designations
 
-__all__ = ["ClaimParts", "Marks", "marks_around", "marks_of", "part_at", "part_spans"]
+__all__ = ["ClaimParts", "Marks", "has_parts", "marks_around", "marks_of", "part_at", "part_spans"]
 
 Marks = dict[str, frozenset[str]]
 """For a word the letters or numbers behind it: "probe" has "a" and "b"."""
@@ -132,6 +132,13 @@ class ClaimParts:
             for word in {each.word, *self._equivalents.get(each.word, ())}
             for mark in each.marks
         )
+
+
+def has_parts(claim: Statement) -> bool:
+    """Whether a claim has several parts, each with a figure or a date."""
+    figures = [number for number in claim.facts.numbers if not is_year(number.text)]
+    spans = [fact.span for fact in figures or claim.facts.dates]
+    return len(part_spans(claim.facts.plain, spans)) > 1
 
 
 def marks_of(found: Collection[Designation]) -> Marks:

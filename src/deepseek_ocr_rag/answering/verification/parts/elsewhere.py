@@ -46,9 +46,12 @@ def is_of_other_part(comparison: ClaimComparison, unit: FactualUnit, fact: Numbe
     rows = comparison.parts.rows(fact)
     if rows is None or not unit.citable.is_row:
         return False
+    # Two tables with the same head, such as those of two groups, are compared as one.
+    heads = unit.citable.heads
+    alike = [other for _, other in comparison.units if heads and other.citable.heads == heads]
     return any(
         other.figures and rows.is_named_instead(other.citable, unit.citable)
-        for other in comparison.table_of(unit)
+        for other in (*comparison.table_of(unit), *alike)
     )
 
 
