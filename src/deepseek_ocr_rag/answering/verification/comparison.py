@@ -141,11 +141,13 @@ class ClaimComparison:
             theirs -= self.question.words
             # A sentence that only has the whole name says nothing of what is claimed.
             named = self._run_of(fact) - self.question.words
+            words &= self.parts.of(fact).words | self.question.words | self._related
             beside, words = beside - named, words - named
         amounts = self.overlap(beside, words - beside - theirs)
         elsewhere = frozenset() if isinstance(fact, Name) else self.rows_of_others(fact)
+        part = self.parts.of(fact) if isinstance(fact, Name) else self.claim
         for other in self.facts:
-            if other is not fact:
+            if other is not fact and other.text in part.text:
                 self._add(amounts, self._stating[other] - elsewhere, 1.0)
         return amounts
 
@@ -345,7 +347,7 @@ class ClaimComparison:
             if same and set(terms(fact.text)) not in same:
                 # Written in another form, so it cannot be compared word by word.
                 return False
-        return any(is_displaced(plain, span, unit.facts.plain) for span in spans)
+        return any(is_displaced(plain, span, unit.own) for span in spans)
 
     def forms(self, term: str, there: Collection[str]) -> set[str]:
         """What some terms have of a term of a name: itself or, in German, one with another ending."""

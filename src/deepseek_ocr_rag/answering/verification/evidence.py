@@ -105,6 +105,7 @@ class Evidence:
             name.text
             for name in claim.facts.names
             if not (naming.issuperset(terms(name.text)) or self._has_name(name))
+            and not comparison.parts.is_mark(name)
         ]
         self.lacking = (*unstated, *names, *self._asked_of_other_rows(picked))
         texts = [unit.facts.plain for _, unit in comparison.units]
@@ -290,7 +291,7 @@ class Evidence:
         having = (
             amount
             for (_, unit), amount in zip(comparison.units, overlap, strict=True)
-            if not wanted.isdisjoint(unit.citable.terms) and not comparison.displaces(unit, name)
+            if not wanted.isdisjoint(_terms_of(unit)) and not comparison.displaces(unit, name)
         )
         return not comparison.is_displaced(name, overlap, max(having, default=0))
 
@@ -329,3 +330,9 @@ class Evidence:
             having = [unit for unit in close if not same.isdisjoint(unit.citable.terms)]
             if having and all(same.isdisjoint(find(unit.facts.plain)) for unit in having):
                 yield word
+
+
+def _terms_of(unit: FactualUnit) -> frozenset[str]:
+    """The terms of a unit; for a row also those of its head, which name what its label is."""
+    above = unit.citable.terms_above if unit.citable.is_row else frozenset()
+    return unit.citable.terms | above

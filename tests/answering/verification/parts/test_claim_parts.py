@@ -223,3 +223,54 @@ def test_the_parts_of_a_sentence_may_rest_on_two_sources(claim: str, expected: b
         "| Team | Points |\n| --- | --- |\n| Lowmoor | 10 |\n| Whinby | 15 |",
     ]
     assert verify(claim, tables).supported is expected
+
+
+RIVER = (
+    "| Gauge | 1 May | 2 May | 3 May |\n| --- | --- | --- | --- |\n| Oldbridge | 142 | 155 | 171 |\n"
+    "| Millford | 98 | 104 | 120 |"
+)
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("On 2 May the level at Millford was 104 cm.", True),
+        ("On 3 May the level at Millford was 104 cm.", False),
+        ("The level at Oldbridge rose from 142 on 1 May to 171 on 3 May.", True),
+        ("The level at Oldbridge rose from 155 on 1 May to 171 on 3 May.", False),
+    ],
+)
+def test_a_day_names_a_column(claim: str, expected: bool) -> None:
+    assert verify(claim, f"The level of the river in cm.\n\n{RIVER}").supported is expected
+
+
+TARIFFS = (
+    "# Stromtarife\n\n| Tarif | Grundpreis | Arbeitspreis |\n| --- | --- | --- |\n"
+    "| Basis | 9,80 | 31,4 |\n| Öko | 11,20 | 33,9 |\n| Nacht | 12,50 | 27,6 |"
+)
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("Im Tarif Öko beträgt der Grundpreis 11,20.", True),
+        ("Im Tarif Öko beträgt der Grundpreis 12,50.", False),
+        ("Der Arbeitspreis im Tarif Nacht ist 27,6 und im Tarif Basis 31,4.", True),
+        ("Der Arbeitspreis im Tarif Nacht ist 31,4 und im Tarif Basis 27,6.", False),
+    ],
+)
+def test_a_name_behind_the_head_of_the_labels_is_that_of_its_row(
+    claim: str, expected: bool
+) -> None:
+    assert verify(claim, TARIFFS).supported is expected
+
+
+def test_a_heading_stands_beside_no_word_of_a_sentence() -> None:
+    text = "# Members of the club\n\nOf these, 158 were under 18 and 64 over 60."
+    assert verify("158 members were under 18.", text).supported
+
+
+def test_a_letter_behind_a_word_is_no_name() -> None:
+    wards = "| Ward | Nurses |\n| --- | --- |\n| Ward B | 9 |\n| Ward C | 5 |"
+    assert verify("Ward B has 9 nurses and Ward C has 5.", wards).supported
+    assert not verify("Ward B has 5 nurses and Ward C has 9.", wards).supported

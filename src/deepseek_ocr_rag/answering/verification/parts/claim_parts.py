@@ -108,6 +108,10 @@ class ClaimParts:
         """
         return marks_of(self._asked) | marks_around(self._named, self._spans, fact.span)
 
+    def is_mark(self, name: Name) -> bool:
+        """Whether a name is only a letter behind a word, as in "Ward B"."""
+        return len(name.text) == 1 and _within(name.span, [each.span for each in self._named])
+
     def _index(self, fact: Number | Date | Name) -> int:
         return part_at(self._spans, fact.span)
 

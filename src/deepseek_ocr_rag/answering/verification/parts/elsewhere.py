@@ -19,7 +19,7 @@ from ..facts import Facts, years_in
 from ..lexicon import TIME_WORDS, UNIT_WORDS, direction
 from ..row_labels import mark_of_row
 from ..statements import FactualUnit, as_number, has_figure
-from ..table_columns import cells_with_heads, is_under_other_head
+from ..table_columns import cells_with_heads, date_terms, is_under_other_head
 from .claim_parts import Marks, marks_around, marks_of, part_at, part_spans
 from .designations import designations
 
@@ -198,7 +198,8 @@ def is_below_other_head(
     said = (part.words & claim.words) | comparison.question.words
     own_words = comparison.among(words, own) | own
     dated = {*map(str, _years_of(comparison, unit, fact))}
-    codes = comparison.codes
+    days = part.facts.dates or claim.facts.dates or comparison.question.facts.dates
+    codes = comparison.codes | date_terms(days)
 
     def is_claimed(facts: Facts) -> bool:
         return all(any(f.matches(n) for f in part.facts.numbers) for n in facts.numbers)
