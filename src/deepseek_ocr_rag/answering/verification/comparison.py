@@ -347,7 +347,9 @@ class ClaimComparison:
             if same and set(terms(fact.text)) not in same:
                 # Written in another form, so it cannot be compared word by word.
                 return False
-        return any(is_displaced(plain, span, unit.own) for span in spans)
+        # The head of a table belongs to its row, a heading not to the words of a sentence.
+        stated = unit.facts.plain if unit.is_row else unit.own
+        return any(is_displaced(plain, span, stated) for span in spans)
 
     def forms(self, term: str, there: Collection[str]) -> set[str]:
         """What some terms have of a term of a name: itself or, in German, one with another ending."""

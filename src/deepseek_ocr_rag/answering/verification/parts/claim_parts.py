@@ -59,6 +59,7 @@ class ClaimParts:
             n for n in claim.facts.numbers if not (is_year(n.text) or _within(n.span, whole))
         ]
         counted: Sequence[Number | Date] = figures or claim.facts.dates
+        whole += [date.span for date in claim.facts.dates]
         self._spans = part_spans(plain, [fact.span for fact in counted], whole)
         self._parts = [Statement.of(plain[slice(*span)]) for span in self._spans]
         self._rows: dict[int, NamedRows] = {}

@@ -265,15 +265,15 @@ def _places_and_parts(
     """Where the text of a unit has a fact, and its parts, each with a fact of that kind."""
     own = unit.own
     whole = [each.span for each in designations(own, comparison.numbered)]
+    days = [date.span for date in dates(own)]
     if isinstance(fact, Date):
         stated = dates(own, overlapping=True)
         places = [date.span for date in stated if fact.matches(date)]
-        return places, part_spans(own, [date.span for date in dates(own)], whole)
+        return places, part_spans(own, days, [*whole, *days])
     counted = numbers(own, every_reading=True)
-    days = [date.span for date in dates(own)]
     spans = [n.span for n in counted if not is_year(n.text)]
     spans = [s for s in spans if not any(s[0] < e and b < s[1] for b, e in (*whole, *days))]
-    return [n.span for n in counted if fact.matches(n)], part_spans(own, spans, whole)
+    return [n.span for n in counted if fact.matches(n)], part_spans(own, spans, [*whole, *days])
 
 
 def _names_something(found: Collection[str]) -> bool:
