@@ -94,6 +94,7 @@ class ClaimComparison:
         texts = question.text, claim.text
         self.told_rows = NamedRows(told, texts)
         self.rows = NamedRows(told.union(*self._equivalents.values()), texts)
+        self._named: dict[NamedRows, list[FactualUnit]] = {}
         self._tables: dict[TableKey | None, list[FactualUnit]] = {}
         for _, unit in self.units:
             if unit.citable.is_row:
@@ -268,12 +269,25 @@ class ClaimComparison:
         the shorter one twice: "total assets" is not "total current assets". A row may be named
         for another number of the claim; then it says nothing about this one.
         """
-        return unit.citable.is_row and any(
-            other.figures
-            and (rows or self.rows).is_named_instead(other.citable, unit.citable)
+        if not unit.citable.is_row:
+            return False
+        rows = rows or self.rows
+        return any(
+            rows.is_named_instead(other.citable, unit.citable)
             and not any(has_figure(other, fact) for fact in self.claim.facts.numbers)
-            for other in self.table_of(unit)
+            for other in self.named_rows(rows)
+            if other.citable.table == unit.citable.table
         )
+
+    def named_rows(self, rows: NamedRows) -> Sequence[FactualUnit]:
+        """The rows of figures that some text may name."""
+        if rows not in self._named:
+            self._named[rows] = [
+                unit
+                for _, unit in self.units
+                if unit.citable.is_row and unit.figures and rows.may_name(unit.citable)
+            ]
+        return self._named[rows]
 
     def is_given(self, unit: FactualUnit, fact: Number | Date) -> bool:
         """Whether a bare number of an answer is the question's own, in the label or head of a row.

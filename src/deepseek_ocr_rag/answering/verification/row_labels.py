@@ -62,27 +62,36 @@ def label_terms(row: str, *, remarks: bool = True) -> frozenset[str]:
 
 def row_label(unit: CitableUnit, *, remarks: bool = True) -> frozenset[str]:
     """The terms of a row's label, with those of its designations: "probe a"."""
-    if mark := mark_of_row(unit):
-        return mark.terms
-    found = label_terms(unit.text, remarks=remarks)
-    label = (cells_of_row(unit.text) or ("",))[0]
-    return found.union(*(each.terms for each in designations(label, ())))
+    return _row_label(unit.text, unit.heads, remarks)
 
 
-@lru_cache(maxsize=2**11)
 def mark_of_row(unit: CitableUnit) -> Designation | None:
     """The designation of a row whose label is a letter or a number: "A" below "Grade".
 
     None if the next cell says what the row is: then a number only counts the rows.
     """
-    cells = cells_of_row(unit.text)
+    return _mark_of_row(unit.text, unit.heads)
+
+
+@lru_cache(maxsize=2**13)
+def _row_label(row: str, heads: tuple[str, ...], remarks: bool) -> frozenset[str]:
+    if mark := _mark_of_row(row, heads):
+        return mark.terms
+    found = label_terms(row, remarks=remarks)
+    label = (cells_of_row(row) or ("",))[0]
+    return found.union(*(each.terms for each in designations(label, ())))
+
+
+@lru_cache(maxsize=2**12)
+def _mark_of_row(row: str, heads: tuple[str, ...]) -> Designation | None:
+    cells = cells_of_row(row)
     label = plain_text(cells[0]).strip() if cells else ""
     if len(cells) < 2 or not _MARK_ALONE.fullmatch(label):
         return None
     if label.isdigit() and any(map(str.isalpha, plain_text(cells[1]))):
         return None
-    heads = (plain_text((cells_of_row(head) or ("",))[0]) for head in reversed(unit.heads))
-    words = content_terms(next((head for head in heads if any(map(str.isalpha, head))), ""))
+    names = (plain_text((cells_of_row(head) or ("",))[0]) for head in reversed(heads))
+    words = content_terms(next((name for name in names if any(map(str.isalpha, name))), ""))
     return Designation(words[-1], frozenset((label.casefold(),)), (0, 0)) if words else None
 
 
@@ -96,6 +105,7 @@ class NamedRows:
 
     def __init__(self, said: frozenset[str], texts: Sequence[str]) -> None:
         self._said = said
+        self._all = said | TOTAL
         self._marked = frozenset(t.partition(" ")[0] for t in said if " " in t)
         self._counts = [Counter(content_terms(text)) for text in texts]
 
@@ -108,8 +118,18 @@ class NamedRows:
 
         "Vans" names "Van A", unless the text says of which van it speaks.
         """
-        label = frozenset(t for t in label if " " not in t or t.partition(" ")[0] in self._marked)
-        return label <= self._said | TOTAL and not label <= TOTAL
+        if any(" " in term for term in label):
+            label = frozenset(t for t in label if " " not in t or t.split(" ")[0] in self._marked)
+        return label <= self._all and not label <= TOTAL
+
+    def may_name(self, row: CitableUnit) -> bool:
+        """Whether the text can name a row instead of some other row."""
+        label = row_label(row)
+        known = label & self._said
+        if not known:
+            return False
+        nearly = len(known) > 1 and len(label - known) == 1
+        return nearly or self.is_named(label) or self.is_named(row_label(row, remarks=False))
 
     def is_named_instead(self, other: CitableUnit, row: CitableUnit) -> bool:
         """Whether the text names another row rather than this one."""

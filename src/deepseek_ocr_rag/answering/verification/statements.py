@@ -97,13 +97,8 @@ class FactualUnit:
     directions: frozenset[Direction]  # that its figures show
     is_row: bool  # with or without markup
     figures: tuple[Figure, ...]  # its own, for calculation
+    own: str  # its text without markup and without what stands above it
     continues: bool = False  # whether it is about what the sentence before it names
-
-    @property
-    def own(self) -> str:
-        """Its text without markup and without what stands above it."""
-        above = self.citable.above
-        return self.facts.plain[: -len(f" ; {plain_text(above)}")] if above else self.facts.plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +130,15 @@ def _unit(citable: CitableUnit) -> FactualUnit:
     plain = plain_text(citable.text)
     facts = stated_facts(citable.text, citable.above)
     above = plain_text(f" ; {citable.above}") if citable.above else ""
-    figures = figures_of(facts.plain.removesuffix(above), 0)
+    own = facts.plain.removesuffix(above)
+    figures = figures_of(own, 0)
     return FactualUnit(
         citable,
         facts,
         directions_of_figures(plain),
         citable.is_row or is_row_of_figures(plain),
         with_years(figures, citable.text, citable.heads),
+        own,
     )
 
 

@@ -47,11 +47,11 @@ def is_of_other_part(comparison: ClaimComparison, unit: FactualUnit, fact: Numbe
     if rows is None or not unit.citable.is_row:
         return False
     # Two tables with the same head, such as those of two groups, are compared as one.
-    heads = unit.citable.heads
-    alike = [other for _, other in comparison.units if heads and other.citable.heads == heads]
+    table, heads = unit.citable.table, unit.citable.heads
     return any(
-        other.figures and rows.is_named_instead(other.citable, unit.citable)
-        for other in (*comparison.table_of(unit), *alike)
+        rows.is_named_instead(other.citable, unit.citable)
+        for other in comparison.named_rows(rows)
+        if other.citable.table == table or (heads and other.citable.heads == heads)
     )
 
 
