@@ -10,6 +10,8 @@ question count too, because "They are connected." alone fits any page.
 A "not" must stand before the same words, and a number or a name in the same position.
 The source must have every word of a short sentence: "The ferry sank." is not half true
 where there is a ferry.
+Of a sentence with several figures each part must fit the row and the column that it names itself,
+and "Probe A" is not "Probe B" (see :mod:`~.parts`).
 A number that the source does not state must result from a calculation that the
 sentence or its question names, with figures of the source (see :mod:`~.calculations`).
 
