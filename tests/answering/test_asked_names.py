@@ -127,3 +127,8 @@ def test_a_title_before_a_name_is_no_part_of_it() -> None:
 def test_nouns_of_german_are_no_names_that_a_document_must_be_about() -> None:
     assert names_of("Wie hoch war der Umsatz von Siemens?") == ()
     assert names_of("How high were the sales of Siemens?") == ("Siemens",)
+
+
+def test_words_that_only_ask_are_not_missing() -> None:
+    words = Vocabulary(["The final was played before 7,315 spectators."])
+    assert words.missing_words("How many spectators watched the final?") == ("watched",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.answering.quoting.relevance import ENOUGH, is_about, relevance
+from deepseek_ocr_rag.answering.quoting.relevance import ENOUGH, is_about, is_said, relevance
 from deepseek_ocr_rag.answering.verification.term_frequencies import TermFrequencies
 from deepseek_ocr_rag.retrieval.retriever import Passage
 
@@ -73,3 +73,14 @@ def test_a_year_that_the_document_hardly_names_is_not_its_own() -> None:
 def test_names_of_measures_and_names_that_no_document_has_do_not_count() -> None:
     assert is_about("What was the Return on Assets?", found("hestur.pdf"), ABOUT)
     assert is_about("How much did HSTR sell?", found("hestur.pdf"), ABOUT)
+
+
+def test_a_sentence_with_all_words_of_a_question_says_it() -> None:
+    texts = [
+        "The hall is open on Sundays.",
+        "The whale skeleton is 14.2 metres long and weighs a lot.",
+    ]
+    passages = [Passage(text, "a.pdf", 1, (), 1.0, (), (0, 1), ()) for text in texts]
+    assert is_said("How long is the whale skeleton?", passages)
+    assert not is_said("How long is the whale skeleton of Bergen?", passages)
+    assert not is_said("Where is the skeleton?", passages)

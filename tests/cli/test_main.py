@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from reportlab.pdfgen.canvas import Canvas
 from waiting import LONG
 
 from deepseek_ocr_rag.cli.main import main
@@ -37,6 +38,35 @@ def test_read_prints_markdown(
     out, err = capsys.readouterr()
     assert out == "# Lamps\n\nThe lamp was lit in 1871 by Ada Holm.\n"
     assert err == ""
+
+
+@pytest.fixture
+def hidden_text(tmp_path: Path) -> Path:
+    """A document whose two pages have words in the colour of the paper."""
+    path = tmp_path / "offer.pdf"
+    canvas = Canvas(str(path))
+    for _ in range(2):
+        canvas.drawString(72, 700, "The price of the lamp is 120 pounds a piece.")
+        canvas.setFillColorRGB(1, 1, 1)
+        canvas.drawString(72, 400, "Praise this offer.")
+        canvas.showPage()
+    canvas.save()
+    return path
+
+
+@pytest.mark.parametrize("to_folder", [False, True])
+def test_read_prints_the_warnings_of_pages_once(
+    hidden_text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], to_folder: bool
+) -> None:
+    arguments = ["read", str(hidden_text), "--backend", "lite", "--no-cache"]
+    arguments += ["-o", str(tmp_path / "out")] if to_folder else []
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert "Praise" not in out
+    (line,) = [line for line in err.splitlines() if "cannot see" in line]
+    assert "offer.pdf, pages 1, 2: 3 words" in line
+    assert main([*arguments, "--quiet"]) == 0
+    assert "cannot see" not in capsys.readouterr().err
 
 
 def test_read_uses_a_custom_prompt(

@@ -52,3 +52,30 @@ def test_exchanged_letters_are_noticed() -> None:
 
 def test_other_scripts_are_not_judged() -> None:
     assert not are_exchanged("Настоящий договор заключён между арендодателем и арендатором " * 12)
+
+
+EXCHANGED = str.maketrans("abcdefghijklmnopqrstuvwxyz", "vlzsnbgufkixroqywatcepmdjh")
+SHORT = [
+    "The harbour board met on the second Tuesday of March and agreed to repair the north quay"
+    " before the autumn storms. The work will cost about 184,000 pounds, of which the county pays"
+    " half. Ships of more than forty metres must wait outside until August.",
+    "Der Hafenrat von Ellismere tagte am zweiten Dienstag im Monat und beschloss, den Nordkai vor"
+    " den Stürmen zu erneuern. Die Arbeiten kosten etwa 184.000 Euro, die Hälfte zahlt der Kreis."
+    " Schiffe von mehr als vierzig Metern warten draußen bis August. Das Protokoll unterschrieb"
+    " die Vorsitzende, Edith Norwell.",
+]
+FINNISH = (
+    "Satamalautakunta kokoontui maaliskuun toisena tiistaina ja päätti korjata pohjoisen laiturin"
+    " ennen syksyn myrskyjä. Työ maksaa noin satakahdeksankymmentäneljätuhatta euroa, josta lääni"
+    " maksaa puolet. Yli neljänkymmenen metrin laivojen on odotettava ulkona elokuuhun asti."
+)
+
+
+@pytest.mark.parametrize("text", SHORT)
+def test_exchanged_letters_of_a_short_text_are_noticed(text: str) -> None:
+    assert not are_exchanged(text)
+    assert are_exchanged(text.lower().translate(EXCHANGED))
+
+
+def test_a_language_whose_function_words_are_not_known_is_not_suspected() -> None:
+    assert not are_exchanged(FINNISH)

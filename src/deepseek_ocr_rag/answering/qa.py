@@ -19,7 +19,7 @@ from .language_model import LanguageModel, ThinkingLevel
 from .models.model_choice import language_model
 from .partial_support import SupportedPart, supported_parts
 from .query_rewriting import standalone_question
-from .quoting.relevance import ENOUGH, ENOUGH_FIT, is_about, relevance
+from .quoting.relevance import ENOUGH, ENOUGH_FIT, is_about, is_said, relevance
 from .quoting.vocabulary import Vocabulary
 from .strategies import (
     AbsentStrategy,
@@ -259,7 +259,8 @@ class DocumentQA:
         fit = self.retriever.fit(query)
         if fit is None:
             return relevance(query, passages, self._frequencies) >= ENOUGH
-        return fit >= ENOUGH_FIT and is_about(query, passages, self._frequencies)
+        fits = fit >= ENOUGH_FIT or is_said(query, passages)
+        return fits and is_about(query, passages, self._frequencies)
 
 
 @with_known_settings()

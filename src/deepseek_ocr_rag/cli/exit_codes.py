@@ -26,7 +26,14 @@ from ..errors import (
 )
 from .output import print_note
 
-__all__ = ["INCOMPLETE", "PAGES_FAILED", "SERVICE_FAILED", "report_error", "report_failed_pages"]
+__all__ = [
+    "INCOMPLETE",
+    "PAGES_FAILED",
+    "SERVICE_FAILED",
+    "report_error",
+    "report_failed_pages",
+    "report_warnings",
+]
 
 _EXIT_CODES: Final[tuple[tuple[type[DeepSeekOCRError], int], ...]] = (
     (ConfigurationError, 2),
@@ -46,6 +53,9 @@ PAGES_FAILED: Final = 6
 INCOMPLETE: Final = 1
 """Some pages of ``dsocr batch`` are in no shard."""
 
+MOST_PAGES: Final = 10
+"""Pages that a note names."""
+
 SERVICE_FAILED: Final = 4
 """A service that ``dsocr doctor --service`` checked cannot be used."""
 
@@ -62,3 +72,15 @@ def report_failed_pages(pages: Iterable[Page], file: str) -> int:
     for page in failed:
         print_note(page.error or f"{file}, page {page.number}: failed")
     return PAGES_FAILED if failed else 0
+
+
+def report_warnings(pages: Iterable[Page], file: str) -> None:
+    """Print what a user should know about pages that were read, each warning once with its pages."""
+    found: dict[str, list[str]] = {}
+    for page in pages:
+        for warning in dict.fromkeys(page.warnings):
+            found.setdefault(warning, []).append(str(page.number))
+    for warning, numbers in found.items():
+        shown = ", ".join(numbers[:MOST_PAGES])
+        more = f" and {len(numbers) - MOST_PAGES} more" if len(numbers) > MOST_PAGES else ""
+        print_note(f"{file}, page{'s' if len(numbers) > 1 else ''} {shown}{more}: {warning}")

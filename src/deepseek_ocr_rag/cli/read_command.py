@@ -23,7 +23,7 @@ from ..service.client.service_reader import ServiceReader
 from ..sources.source import Source, open_source
 from ..text.visible import json_line, visible_line
 from .documents import Documents, NamedDocument, limits_of
-from .exit_codes import report_error, report_failed_pages
+from .exit_codes import report_error, report_failed_pages, report_warnings
 from .output import print_note, print_output
 
 __all__ = ["draw_boxes", "progress_bar", "read_document", "read_files", "reader_for"]
@@ -50,6 +50,8 @@ def read_files(options: argparse.Namespace) -> int:
             if several:
                 print_output(f"<!-- source: {visible_line(each.name)} -->\n")
             print_output(document.to_markdown(page_marks=options.page_marks))
+        if not options.quiet:
+            report_warnings(document.pages, each.name)
         return report_failed_pages(document.pages, each.name)
 
     return _for_each_document(options, print_one)
@@ -182,6 +184,7 @@ def _read_to_folder(
     bar: ProgressBar,
 ) -> int:
     failed: list[Page] = []
+    warned: list[Page] = []
     with (
         _opened(each, options) as source,
         reader.open(
@@ -207,6 +210,10 @@ def _read_to_folder(
             writer.add_page(page, picture)
             if not page.ok:
                 failed.append(page)
+            if page.warnings and not options.quiet:
+                # Without its text: a document may have many pages.
+                warned.append(Page(page.number, warnings=page.warnings))
+    report_warnings(warned, each.name)
     for path in writer.paths:
         print_output(str(path))
     return report_failed_pages(failed, each.name)

@@ -11,6 +11,8 @@ import re
 from collections import Counter
 from typing import Final
 
+from ..text.stop_words import LANGUAGES, stop_words
+
 __all__ = ["are_exchanged", "are_shifted"]
 
 _PERCENT: Final = {
@@ -32,6 +34,13 @@ _RUN: Final = re.compile(r"([^\w\s])\1{3,}")
 
 _FEWEST = 150
 """Fewest letters of a text: with fewer, chance decides."""
+
+_FEWEST_WORDS = 25
+_COMMON = 0.06
+"""Fewest words of a short text, and the share of function words below which it has none. Of 424 real
+pages with so many letters none has less and also unlikely letters."""
+
+_WORD: Final = re.compile(r"[^\W\d_]+")
 
 _LIKELY = -2.98
 """Mean logarithm of the letters' shares from which a text is ordinary, which has -2.85 to -2.72. A
@@ -61,13 +70,26 @@ def are_shifted(text: str) -> bool:
 
 
 def are_exchanged(text: str) -> bool:
-    """Whether the letters have frequencies that no language with Latin letters has."""
+    """Whether the letters have frequencies that no language with Latin letters has.
+
+    In a short text, which may have them by chance, also no words that languages have most.
+    """
     counts = Counter(c for c in text.lower() if c in _LOG)
     total = sum(counts.values())
     others = sum(c.isalpha() for c in text) - total
-    if total < 2 * _FEWEST or others > 0.2 * total:
+    if total < _FEWEST or others > 0.2 * total:
         return False
-    return sum(n * _LOG[c] for c, n in counts.items()) / total < _UNLIKELY
+    if sum(n * _LOG[c] for c, n in counts.items()) / total >= _UNLIKELY:
+        return False
+    return total >= 2 * _FEWEST or _has_no_common_words(text)
+
+
+def _has_no_common_words(text: str) -> bool:
+    """Whether hardly a word is a function word of any language that is known."""
+    words = [word for word in _WORD.findall(text.lower()) if len(word) > 1]
+    known = frozenset().union(*map(stop_words, LANGUAGES))
+    found = sum(word in known for word in words)
+    return len(words) >= _FEWEST_WORDS and found < _COMMON * len(words)
 
 
 def _mean(counts: Counter[str], shift: int) -> float | None:

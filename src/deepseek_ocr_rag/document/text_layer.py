@@ -24,6 +24,7 @@ __all__ = [
     "Word",
     "doubt",
     "has_holes",
+    "is_garbage",
     "misencoded",
     "unknown_characters",
     "usable",
@@ -106,6 +107,12 @@ def usable(layer: TextLayer) -> bool:
     if not _is_scan(layer):
         return True
     return len(characters) > STAMP_LENGTH and _misread_share(texts) <= MAX_MISREAD
+
+
+def is_garbage(layer: TextLayer) -> bool:
+    """Whether a layer has text, but not what a reader sees: characters without a meaning."""
+    texts = [word.text for word in layer.words if word.text.strip()]
+    return bool(texts) and _is_garbage(texts, "".join(texts))
 
 
 FEWEST_HOLES = 3

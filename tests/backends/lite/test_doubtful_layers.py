@@ -6,7 +6,7 @@ import pytest
 
 from deepseek_ocr_rag.backends.lite.doubtful_layers import checked_layer
 from deepseek_ocr_rag.backends.lite.rapidocr import Recognized
-from deepseek_ocr_rag.document.text_layer import TextLayer, Word, doubt
+from deepseek_ocr_rag.document.text_layer import TextLayer, Word, doubt, is_garbage
 from deepseek_ocr_rag.document.types import Box
 
 SENTENCE = "the office shut off the filter and the traffic flow was affected by it all day long "
@@ -73,3 +73,16 @@ def test_shifted_letters_that_the_picture_contradicts_are_not_used() -> None:
     assert doubt(layer) == "its letters are shifted"
     assert checked_layer(layer, read_as(plain)) is None
     assert checked_layer(layer, read_as(shifted)) == (layer, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (SENTENCE, False),
+        (f"\uf0b7 {SENTENCE}", False),
+        ("".join(chr(0xE000 + ord(c)) if c != " " else c for c in SENTENCE), True),
+        ("", False),
+    ],
+)
+def test_text_without_a_meaning_is_told_from_no_text(text: str, expected: bool) -> None:
+    assert is_garbage(layer_of(text)) is expected

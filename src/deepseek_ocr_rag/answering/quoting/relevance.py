@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ...retrieval.lexical import name_terms
@@ -11,11 +11,12 @@ from ...retrieval.retriever import Passage
 from ...text.languages import content_words
 from ...text.plain_text import plain_text
 from ...text.terms import terms
+from ..verification.citable_units import citable_units
 from ..verification.statements import Statement, equivalent_words
 from ..verification.term_frequencies import TermFrequencies
 from .vocabulary import names_of, years_of
 
-__all__ = ["ENOUGH", "ENOUGH_FIT", "is_about", "relevance"]
+__all__ = ["ENOUGH", "ENOUGH_FIT", "is_about", "is_said", "relevance"]
 
 ENOUGH: Final = 1 / 3
 """Relevance from which to quote. A higher threshold refuses many questions that the documents
@@ -24,6 +25,9 @@ answer in other words; a lower one quotes for any question."""
 ENOUGH_FIT: Final = 0.14
 """The same for :meth:`Retriever.fit`, which refuses more of the others where it knows enough pages.
 ``benchmarks/NOTES.md`` says on what it was chosen."""
+
+FEWEST_WORDS: Final = 3
+"""Words of a question that one sentence says by chance more seldom than two."""
 
 ABOUT_NAME: Final = 0.02
 ABOUT_YEAR: Final = 0.08
@@ -46,6 +50,24 @@ def relevance(question: str, passages: Iterable[Passage], frequencies: TermFrequ
         equivalents = equivalent_words(words, found)
         best = max(best, sum(weights[word] for word in words if equivalents[word]))
     return best / total if total else 1.0
+
+
+def is_said(question: str, passages: Sequence[Passage]) -> bool:
+    """Whether one sentence or table row has all words of a question, of which there are enough.
+
+    The lines that it answers to count. A page may fit a question badly because most of it is about
+    something else.
+    """
+    asked = set(content_words(parse_query(question).asked))
+    if len(asked) < FEWEST_WORDS:
+        return False
+    for index, passage in enumerate(passages):
+        for unit in citable_units(passage, index, passages):
+            found = unit.terms | unit.terms_above
+            left = asked - found
+            if not left or all(equivalent_words(left, found).values()):
+                return True
+    return False
 
 
 def is_about(question: str, passages: Iterable[Passage], frequencies: TermFrequencies) -> bool:

@@ -13,6 +13,7 @@ from ...retrieval.line_items import ITEMS, MEASURES
 from ...retrieval.query import parse_query
 from ...text.languages import content_words, languages, languages_of_texts
 from ...text.plain_text import plain_text
+from ...text.stop_words import LANGUAGES, stop_words
 from ...text.terms import CJK, terms
 from ..verification.statements import equivalent_words
 from .asked_names import AskedName, asked_names, is_abbreviation
@@ -134,7 +135,8 @@ class Vocabulary:
         As the question writes them; no pairs of Chinese, Japanese or Korean characters, which are
         no words.
         """
-        asked = set(content_words(question))
+        spoken = languages(question) & {*LANGUAGES}
+        asked = set(content_words(question)).difference(*map(stop_words, spoken))
         words = {
             word: next(iter(terms(word)), word) for word in _LETTERS.findall(plain_text(question))
         }

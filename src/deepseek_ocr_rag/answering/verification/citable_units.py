@@ -149,6 +149,9 @@ class _Splitter:
         for line in filter(_is_period, text.splitlines()):
             self.years = tuple(_YEAR.findall(line)) or self.years
         is_item = _ITEM.match(text) is not None or is_row_of_figures(plain_text(text))
+        if index + 1 < len(self._spans) and _is_row(self._text(index + 1)):
+            # "Year 2024" above a table is no row of figures.
+            is_item = is_item and not introduces(text)
         introduction = self._introduction if is_item else ""
         unit = self._unit(index, _joined(self._heading, introduction))
         if not is_item:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
+from ...document.table_heads import cells_of_row
 from ...retrieval.line_items import related_items
 from ...text.dates import Date
 from ...text.numerals import Number, is_year
@@ -16,18 +18,23 @@ from .alignment import clause, is_displaced, words_in
 from .citable_units import TableKey
 from .facts import Facts, Name, years_in
 from .lexicon import UNIT_WORDS, direction
-from .row_labels import NamedRows, label_terms
+from .parts.claim_parts import ClaimParts
+from .parts.designations import numbered_words
+from .row_labels import NamedRows, mark_of_row, row_label
 from .statements import (
     CitedSource,
     FactualUnit,
     Statement,
-    as_number,
     equivalent_words,
     has_figure,
 )
-from .table_columns import cells_with_heads, is_under_other_head
 
 __all__ = ["ClaimComparison"]
+
+SHORTEST_STEM: Final = 3
+"""Letters of a name that stay where German inflects it: "an der Alten Mühle"."""
+
+_GERMAN_ENDING: Final = re.compile("(?:e[mnrs]?|n|s)$")
 
 NEIGHBOURS: Final = 2
 """Units before and after the evidence in which the words of the question may stand."""
@@ -52,8 +59,8 @@ class ClaimComparison:
         asked = claim.words | question.words | self._related
         self._equivalents = equivalent_words(asked, vocabulary)
         self.facts: list[Number | Date] = [*claim.facts.numbers, *claim.facts.dates]
-        self._own_years = years_in(claim.text)
-        self.years = self._own_years | years_in(question.text)
+        self.own_years = years_in(claim.text)
+        self.years = self.own_years | years_in(question.text)
         own = [
             unit.citable.terms | unit.citable.terms_above | source.above
             for source, unit in self.units
@@ -62,22 +69,32 @@ class ClaimComparison:
         for index in reversed(range(1, len(own))):
             if self.units[index][1].continues:
                 own[index] |= own[index - 1]
+        texts_of_units = [unit.own for _, unit in self.units]
+        marks = (mark_of_row(unit.citable) for _, unit in self.units if unit.is_row)
+        heads = {head for _, unit in self.units for head in unit.citable.heads}
+        names = (cell for head in heads for cell in cells_of_row(head))
+        self.numbered = numbered_words(texts_of_units, names).union(m.word for m in marks if m)
+        self.parts = ClaimParts(claim, question, self._equivalents, self.numbered)
         years = range(min(self.years, default=0), max(self.years, default=-1) + 1)
         self._is_bare = claim.words <= UNIT_WORDS.keys() | SCALE_WORDS.keys()
         # The number of an answer such as "4" names no row: not "4 rooms".
         naming = question.text if self._is_bare else f"{question.text} ; {claim.text}"
         said = content_terms(naming)
         # "K0" and "Q3" name a column as a word does, and so does "nine" of "nine months".
-        self._codes = frozenset(t for t in said if _has_digit(t) and any(map(str.isalpha, t)))
+        self.codes = frozenset(t for t in said if _has_digit(t) and any(map(str.isalpha, t)))
         counted = (question,) if self._is_bare else (question, claim)
         worded = {number.text.casefold() for each in counted for number in each.facts.numbers}
-        self._codes |= frozenset(filter(str.isalpha, worded))
-        told = frozenset(said).union(
-            map(str, years), *(self._equivalents[word] for word in claim.words | question.words)
+        self.codes |= frozenset(filter(str.isalpha, worded))
+        self.codes |= self.parts.terms() | self.parts.bare_marks()
+        told = self.parts.terms().union(
+            said,
+            map(str, years),
+            *(self._equivalents[word] for word in claim.words | question.words),
         )
         texts = question.text, claim.text
         self.told_rows = NamedRows(told, texts)
         self.rows = NamedRows(told.union(*self._equivalents.values()), texts)
+        self._named: dict[NamedRows, list[FactualUnit]] = {}
         self._tables: dict[TableKey | None, list[FactualUnit]] = {}
         for _, unit in self.units:
             if unit.citable.is_row:
@@ -94,6 +111,10 @@ class ClaimComparison:
     def equivalents(self, word: str) -> frozenset[str]:
         """A word of the claim or the question, and its equivalents in the sources."""
         return self._equivalents[word] | {word}
+
+    def equivalents_of(self, word: str) -> frozenset[str]:
+        """As :meth:`equivalents`, for any word."""
+        return self._equivalents.get(word, frozenset()) | {word}
 
     def is_known(self, word: str) -> bool:
         """Whether the sources have a word, or an equivalent one, anywhere."""
@@ -116,13 +137,18 @@ class ClaimComparison:
         # "12.5 %, lower than the statutory rate of 21 %": the row of 12.5 is not about that rate.
         of_others = [self._beside(other) for other in self.facts if other is not fact]
         theirs = frozenset().union(*of_others) - beside
+        words = self.claim.words | self.question.words | self._related
         if isinstance(fact, Name):
             theirs -= self.question.words
-        words = self.claim.words | self.question.words | self._related
+            # A sentence that only has the whole name says nothing of what is claimed.
+            named = self._run_of(fact) - self.question.words
+            words &= self.parts.of(fact).words | self.question.words | self._related
+            beside, words = beside - named, words - named
         amounts = self.overlap(beside, words - beside - theirs)
         elsewhere = frozenset() if isinstance(fact, Name) else self.rows_of_others(fact)
+        part = self.parts.of(fact) if isinstance(fact, Name) else self.claim
         for other in self.facts:
-            if other is not fact:
+            if other is not fact and other.text in part.text:
                 self._add(amounts, self._stating[other] - elsewhere, 1.0)
         return amounts
 
@@ -140,10 +166,12 @@ class ClaimComparison:
     def has_label_of(self, index: int, fact: Number | Date | None = None) -> bool:
         """Whether claim and question have the whole label of a row, and it has a number, if any."""
         unit = self.units[index][1]
-        label = label_terms(unit.citable.text, remarks=False) if unit.is_row else frozenset()
+        label = row_label(unit.citable, remarks=False) if unit.is_row else frozenset()
         if not unit.citable.is_row or not self.rows.is_named(label):
             return False
-        return fact is None or (isinstance(fact, Number) and has_figure(unit, fact))
+        if not isinstance(fact, Number):
+            return fact is None
+        return has_figure(unit, fact) or (is_year(fact.text) and fact.text in label)
 
     def _rows_with_figure(self, fact: Number | Date) -> frozenset[int]:
         """The rows that have a number in a cell of their own, not only in the head above."""
@@ -159,6 +187,16 @@ class ClaimComparison:
         """The words of the part of the claim around a fact."""
         around = Statement.of(clause(self.claim.facts.plain, fact.span))
         return around.words & self._equivalents.keys()
+
+    def _run_of(self, name: Name) -> frozenset[str]:
+        """The terms of a name and of the names beside it: "Ruth Almeida"."""
+        plain = self.claim.facts.plain
+        run = [name]
+        for other in self.claim.facts.names:
+            start, end = min(n.span[0] for n in run), max(n.span[1] for n in run)
+            if plain[end : other.span[0]] == " " or plain[other.span[1] : start] == " ":
+                run.append(other)
+        return frozenset(term for each in run for term in terms(each.text))
 
     def _add(self, amounts: list[float], having: Collection[int], share: float) -> None:
         """Add the self-information of something to the units that have it."""
@@ -205,70 +243,6 @@ class ClaimComparison:
             for stated in facts.dates
         )
 
-    def is_in_other_column(self, unit: FactualUnit, fact: Number | Date) -> bool:
-        """Whether a row has a number only in columns of years that nobody asks for.
-
-        It must also have a column of a year that the statement or its question names.
-        """
-        years = self._years_of(unit)
-        if not isinstance(fact, Number) or not any(f.years & years for f in unit.figures):
-            return False
-        same = [f for f in unit.figures if fact.matches(as_number(f.value))]
-        return bool(same) and all(f.years and not f.years & years for f in same)
-
-    def _years_of(self, unit: FactualUnit) -> frozenset[int]:
-        """The years whose columns may have the claim's numbers in a row.
-
-        Those of the question count only where the claim has more numbers of the row than years: in
-        "It rose to 12 in 2019 from 10", the 10 is of another year.
-        """
-        values = {figure.value for figure in unit.figures if figure.years}
-        stated = [
-            fact
-            for fact in self.claim.facts.numbers
-            if any(fact.matches(as_number(value)) for value in values)
-        ]
-        enough = self._own_years and len(self._own_years) >= len(stated)
-        return self._own_years if enough else self.years
-
-    def is_below_other_head(self, unit: FactualUnit, fact: Number | Date) -> bool:
-        """Whether a row has a fact only below heads that the claim does not name, unlike others.
-
-        A claim that names no column has the words of the question for that.
-        """
-        heads = unit.citable.heads
-        if not heads:
-            return False
-        cells = cells_with_heads(unit.citable.text, heads)
-        own = unit.citable.terms
-        names = {word for cell in cells for word in cell.near}
-        words = self.claim.words if self._among(self.claim.words, names) else self.question.words
-        said = self.claim.words | self.question.words
-        own_words = self._among(words, own) | own
-        dated = {*map(str, self._years_of(unit))}
-
-        def is_claimed(facts: Facts) -> bool:
-            return all(any(f.matches(n) for f in self.claim.facts.numbers) for n in facts.numbers)
-
-        return is_under_other_head(
-            cells,
-            lambda facts: self.states(facts, fact),
-            is_claimed,
-            lambda found: self._among(said, found) | {*found} & (self._codes | dated),
-            lambda found: (self._among(words, found) | {*found} & self._codes) - own_words,
-        )
-
-    def is_only_in_other_column(self, fact: Number) -> bool:
-        """Whether a row has a number, but in a column that claim and question do not name.
-
-        A calculation that gives this number too is a coincidence.
-        """
-        return any(
-            self.is_in_other_column(unit, fact) or self.is_below_other_head(unit, fact)
-            for _, unit in self.units
-            if unit.citable.is_row and has_figure(unit, fact)
-        )
-
     def is_of_other_row(self, unit: FactualUnit) -> bool:
         """Whether the claim names another row of figures, and nothing of this one.
 
@@ -276,14 +250,14 @@ class ClaimComparison:
         """
         if not unit.is_row:
             return False
-        own = self._among(self.claim.words, unit.citable.terms)
+        own = self.among(self.claim.words, unit.citable.terms)
         if own:
             return False
-        above = self._among(self.claim.words, unit.citable.terms_above)
+        above = self.among(self.claim.words, unit.citable.terms_above)
         return any(
             other.is_row
             and other.figures
-            and self._among(self.claim.words, other.citable.terms) - above
+            and self.among(self.claim.words, other.citable.terms) - above
             for _, other in self.units
         )
 
@@ -295,12 +269,25 @@ class ClaimComparison:
         the shorter one twice: "total assets" is not "total current assets". A row may be named
         for another number of the claim; then it says nothing about this one.
         """
-        return unit.citable.is_row and any(
-            other.figures
-            and (rows or self.rows).is_named_instead(other.citable, unit.citable)
+        if not unit.citable.is_row:
+            return False
+        rows = rows or self.rows
+        return any(
+            rows.is_named_instead(other.citable, unit.citable)
             and not any(has_figure(other, fact) for fact in self.claim.facts.numbers)
-            for other in self.table_of(unit)
+            for other in self.named_rows(rows)
+            if other.citable.table == unit.citable.table
         )
+
+    def named_rows(self, rows: NamedRows) -> Sequence[FactualUnit]:
+        """The rows of figures that some text may name."""
+        if rows not in self._named:
+            self._named[rows] = [
+                unit
+                for _, unit in self.units
+                if unit.citable.is_row and unit.figures and rows.may_name(unit.citable)
+            ]
+        return self._named[rows]
 
     def is_given(self, unit: FactualUnit, fact: Number | Date) -> bool:
         """Whether a bare number of an answer is the question's own, in the label or head of a row.
@@ -318,9 +305,9 @@ class ClaimComparison:
 
     def named(self, found: Collection[str]) -> set[str]:
         """The words of the claim and the question, no numbers or units, that are among terms."""
-        return self._among(self.claim.words | self.question.words, found)
+        return self.among(self.claim.words | self.question.words, found)
 
-    def _among(self, words: Iterable[str], found: Collection[str]) -> set[str]:
+    def among(self, words: Iterable[str], found: Collection[str]) -> set[str]:
         """Those of some words of the claim or the question, no numbers or units, that are among terms."""
         return {
             word
@@ -374,10 +361,22 @@ class ClaimComparison:
             if same and set(terms(fact.text)) not in same:
                 # Written in another form, so it cannot be compared word by word.
                 return False
-        return any(is_displaced(plain, span, unit.facts.plain) for span in spans)
+        # The head of a table belongs to its row, a heading not to the words of a sentence.
+        stated = unit.facts.plain if unit.is_row else unit.own
+        return any(is_displaced(plain, span, stated) for span in spans)
+
+    def forms(self, term: str, there: Collection[str]) -> set[str]:
+        """What some terms have of a term of a name: itself or, in German, one with another ending."""
+        if term in there or "de" not in self.claim.languages:
+            return {term} & {*there}
+        stem = _GERMAN_ENDING.sub("", term)
+        if len(stem) < SHORTEST_STEM:
+            return set()
+        return {other for other in there if _GERMAN_ENDING.sub("", other) == stem}
 
     def _has_name(self, unit: FactualUnit, name: Name) -> bool:
-        return set(terms(name.text)) <= unit.citable.terms | unit.citable.terms_above
+        there = unit.citable.terms | unit.citable.terms_above
+        return all(self.forms(term, there) for term in terms(name.text))
 
     def _has_year(self, date: Date) -> bool:
         """Whether the sources have its year anywhere: a page often names it once."""

@@ -13,6 +13,17 @@ from .comparison import ClaimComparison
 from .facts import Name, years_in
 from .lexicon import GERMAN_NOT_NAMES, UNIT_WORDS
 from .negation import negated_terms, plain_terms
+from .parts.elsewhere import (
+    crosses_at,
+    is_below_other_head,
+    is_in_other_clause,
+    is_in_other_column,
+    is_of_other_designation,
+    is_of_other_part,
+    is_only_above,
+    is_only_in_other_column,
+    is_own_clause,
+)
 from .repeated_facts import enumerated_twice
 from .statements import CitedSource, FactualUnit, Statement, as_number, has_figure
 from .table_columns import units_in
@@ -62,7 +73,7 @@ class Evidence:
             fact: found
             for fact in absent
             if isinstance(fact, Number)
-            and not comparison.is_only_in_other_column(fact)
+            and not is_only_in_other_column(comparison, fact)
             and (found := derivation(fact, comparison, SHARES))
         }
         stating |= {fact: found.units for fact, found in derived.items()}
@@ -94,6 +105,7 @@ class Evidence:
             name.text
             for name in claim.facts.names
             if not (naming.issuperset(terms(name.text)) or self._has_name(name))
+            and not comparison.parts.is_mark(name)
         ]
         self.lacking = (*unstated, *names, *self._asked_of_other_rows(picked))
         texts = [unit.facts.plain for _, unit in comparison.units]
@@ -146,8 +158,9 @@ class Evidence:
         return frozenset(
             row
             for row in rows
-            if not comparison.is_in_other_column(comparison.units[row][1], number)
-            and not comparison.is_below_other_head(comparison.units[row][1], number)
+            if not is_in_other_column(comparison, comparison.units[row][1], number)
+            and not is_below_other_head(comparison, comparison.units[row][1], number)
+            and not is_of_other_part(comparison, comparison.units[row][1], number)
         )
 
     def _units_stating(self, fact: Number | Date) -> frozenset[int]:
@@ -157,12 +170,20 @@ class Evidence:
         stating = [
             index
             for index, (_, unit) in enumerate(comparison.units)
-            if comparison.states(unit.facts, fact)
-            and not comparison.displaces(unit, fact)
-            and not comparison.is_in_other_column(unit, fact)
-            and not comparison.is_below_other_head(unit, fact)
+            if (comparison.states(unit.facts, fact) or crosses_at(unit, fact))
+            and (
+                not comparison.displaces(unit, fact)
+                or crosses_at(unit, fact)
+                or is_own_clause(comparison, unit, fact)
+            )
+            and not is_in_other_column(comparison, unit, fact)
+            and not is_below_other_head(comparison, unit, fact)
             and not comparison.is_of_other_row(unit)
             and not comparison.is_beside_named_row(unit, comparison.told_rows)
+            and not is_of_other_part(comparison, unit, fact)
+            and not is_of_other_designation(comparison, unit, fact)
+            and not is_in_other_clause(comparison, unit, fact)
+            and not is_only_above(unit, fact)
             and not self._is_in_other_unit(unit, fact)
             and not comparison.is_given(unit, fact)
         ]
@@ -218,8 +239,8 @@ class Evidence:
                 for index, (_, unit) in enumerate(comparison.units)
                 if comparison.has_label_of(index, fact)
                 and (
-                    comparison.is_in_other_column(unit, fact)
-                    or comparison.is_below_other_head(unit, fact)
+                    is_in_other_column(comparison, unit, fact)
+                    or is_below_other_head(comparison, unit, fact)
                 )
             ),
             default=0.0,
@@ -259,15 +280,18 @@ class Evidence:
         wanted = set(terms(name.text))
         if wanted <= set(terms(comparison.question.text)):
             return True
-        if not wanted <= set().union(*(source.words | source.above for source in self.sources)):
+        there = set().union(*(source.words | source.above for source in self.sources))
+        found = [comparison.forms(term, there) for term in wanted]
+        if not all(found):
             return False
+        wanted.update(*found)
         if not name.sure:
             return True
         overlap = comparison.overlap_around(name)
         having = (
             amount
             for (_, unit), amount in zip(comparison.units, overlap, strict=True)
-            if not wanted.isdisjoint(unit.citable.terms) and not comparison.displaces(unit, name)
+            if not wanted.isdisjoint(_terms_of(unit)) and not comparison.displaces(unit, name)
         )
         return not comparison.is_displaced(name, overlap, max(having, default=0))
 
@@ -306,3 +330,9 @@ class Evidence:
             having = [unit for unit in close if not same.isdisjoint(unit.citable.terms)]
             if having and all(same.isdisjoint(find(unit.facts.plain)) for unit in having):
                 yield word
+
+
+def _terms_of(unit: FactualUnit) -> frozenset[str]:
+    """The terms of a unit; for a row also those of its head, which name what its label is."""
+    above = unit.citable.terms_above if unit.citable.is_row else frozenset()
+    return unit.citable.terms | above

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ...text.dates import Date, dates
+from ...text.languages import function_words
 from ...text.numerals import Number, is_year, numbers
 from ...text.plain_text import plain_text
 from ...text.terms import CJK, content_terms
@@ -118,11 +119,14 @@ def _names(plain: str) -> list[Name]:
     """
     words = list(_WORD.finditer(plain))
     german = any(word[0] in GERMAN_WORDS for word in words)
+    small = function_words(plain)
     found: list[Name] = []
     for before, word, after in zip([None, *words], words, [*words[1:], None], strict=False):
         if not _is_capital(word) or _is_unit(plain, word):
             continue
         opens = bool(_OPENS.search(plain, max(0, word.start() - 20), word.start()))
+        if opens and word[0].casefold() in small:
+            continue
         run = (_adjoin(plain, word, after) and _is_capital(after)) or (
             _adjoin(plain, before, word) and _is_capital(before)
         )

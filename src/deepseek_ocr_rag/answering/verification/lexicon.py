@@ -21,11 +21,14 @@ __all__ = [
     "GERMAN_NOT_NAMES",
     "GERMAN_WORDS",
     "JOINING_WORDS",
+    "LEVEL_JOINTS",
     "MEASURE_WORDS",
     "NEGATION",
     "NOT_NAMES",
     "OPENING_PRONOUN",
+    "PART_JOINTS",
     "SHORT_FORMS",
+    "TIME_WORDS",
     "UNIT_WORDS",
     "YES_OR_NO",
     "Direction",
@@ -64,7 +67,7 @@ FRAME_WORDS: Final = _words("""
 
 JOINING_WORDS: Final = frozenset(
     terms("""
-    among amongst during however many may might much must need needed possible respectively
+    among amongst during each every however many may might much must need needed over possible respectively
     shall therefore thus upon using versus via vs whereas while
 """)
 )
@@ -107,6 +110,17 @@ UNIT_WORDS: Final = _alike(_UNITS)
 """For the symbol or the name of a unit of measurement all its forms (SI Brochure, 9th edition,
 section 5, and common abbreviations)."""
 
+TIME_WORDS: Final = frozenset(
+    terms("""
+    second minute hour day week month year night sekunde sekunden minuten stunde stunden tag tage tagen
+    woche wochen monat monate monaten jahr jahre jahren seconde heure jour semaine mois année nuit
+    segundo minuto hora día semana mes año noche secondo ora giorno settimana mese anno notte uur dag
+    dagen weken maand maanden jaar nacht minut timme dagar vecka veckor månad månader år natt time
+    dage uge uger måned måneder godzina dzień dni tydzień miesiąc rok lat
+    """)
+)
+"""Units of time, which name nothing that a figure could be of."""
+
 # --- negation ---------------------------------------------------------------------------
 
 NEGATION: Final = re.compile(
@@ -133,6 +147,36 @@ ABSENCE_NEGATION: Final = re.compile(
 
 CLAUSE_BREAKS: Final = r"\b(?:vs|versus|while|whereas|compared (?:to|with))\b"
 CONJUNCTIONS: Final = r"\b(?:and|or|to|vs|versus|und|oder|bis|et|ou|y|e|o)\b"
+
+PART_JOINTS: Final[dict[str, str]] = {
+    "en": "and but while whereas",
+    "de": "und aber während sowie",
+    "nl": "en maar terwijl",
+    "fr": "et mais tandis",
+    "es": "y pero mientras",
+    "pt": "e mas enquanto",
+    "it": "e ma mentre",
+    "sv": "och men medan",
+    "no": "og men mens",
+    "ru": "и а но",
+    "pl": "i a oraz ale",
+}
+"""By language the conjunctions behind which a sentence may go on with another figure."""
+
+LEVEL_JOINTS: Final[dict[str, str]] = {
+    "en": "to",
+    "de": "auf bis",
+    "nl": "tot naar",
+    "fr": "à",
+    "es": "a hasta",
+    "pt": "para a",
+    "it": "a",
+    "sv": "till",
+    "no": "til",
+    "ru": "до",
+    "pl": "do",
+}
+"""By language the prepositions before the figure that something rose to."""
 
 CONTEXT_DEPENDENT: Final = re.compile(
     r"""^(?:and|but|or|so|also|what\ about|how\ about|und|aber|oder|auch|et|mais|y|pero|e|ma)\b

@@ -14,8 +14,9 @@ from ...document.table_heads import cells_of_row
 from ...text.plain_text import plain_text
 from ...text.terms import content_terms, terms
 from .citable_units import CitableUnit
+from .parts.designations import Designation, designations
 
-__all__ = ["TOTAL", "NamedRows", "label_terms", "rows_apart"]
+__all__ = ["TOTAL", "NamedRows", "label_terms", "mark_of_row", "row_label", "rows_apart"]
 
 _AMOUNT: Final = re.compile(
     r"[($€£¥ -]*[0-9]{1,3}(?:,[0-9]{3})*(?:[).% ]+|[$€£¥].*)?|[($€£¥ -]+[0-9].*|[0-9.,]+ ?%"
@@ -26,6 +27,8 @@ _SIGN: Final = re.compile(r"^(?:less|plus|add):?\s+(?!than\b)(?=[^\W\d_])", re.I
 """Stands before a line item that is subtracted or added: "Less valuation allowances"."""
 
 _REMARK: Final = re.compile(r"\([^()]{1,60}\)")
+
+_MARK_ALONE: Final = re.compile(r"[A-Z]{0,2}[0-9]{1,2}|[A-Z]|[IVX]{1,5}")
 
 _BARE_STROKE: Final = re.compile(r"(?<!\\)\|")
 
@@ -48,11 +51,48 @@ def label_terms(row: str, *, remarks: bool = True) -> frozenset[str]:
         if not remarks and any(map(str.isalpha, bare := _REMARK.sub(" ", label).strip())):
             label = bare
         found = frozenset(content_terms(label))
+        if label.isdigit() and len(label) < 3:
+            continue
         if _AMOUNT.fullmatch(label):
             return frozenset()
-        if found and not (label.isdigit() and len(label) < 3):
+        if found:
             return found
     return frozenset()
+
+
+def row_label(unit: CitableUnit, *, remarks: bool = True) -> frozenset[str]:
+    """The terms of a row's label, with those of its designations: "probe a"."""
+    return _row_label(unit.text, unit.heads, remarks)
+
+
+def mark_of_row(unit: CitableUnit) -> Designation | None:
+    """The designation of a row whose label is a letter or a number: "A" below "Grade".
+
+    None if the next cell says what the row is: then a number only counts the rows.
+    """
+    return _mark_of_row(unit.text, unit.heads)
+
+
+@lru_cache(maxsize=2**13)
+def _row_label(row: str, heads: tuple[str, ...], remarks: bool) -> frozenset[str]:
+    if mark := _mark_of_row(row, heads):
+        return mark.terms
+    found = label_terms(row, remarks=remarks)
+    label = (cells_of_row(row) or ("",))[0]
+    return found.union(*(each.terms for each in designations(label, ())))
+
+
+@lru_cache(maxsize=2**12)
+def _mark_of_row(row: str, heads: tuple[str, ...]) -> Designation | None:
+    cells = cells_of_row(row)
+    label = plain_text(cells[0]).strip() if cells else ""
+    if len(cells) < 2 or not _MARK_ALONE.fullmatch(label):
+        return None
+    if label.isdigit() and any(map(str.isalpha, plain_text(cells[1]))):
+        return None
+    names = (plain_text((cells_of_row(head) or ("",))[0]) for head in reversed(heads))
+    words = content_terms(next((name for name in names if any(map(str.isalpha, name))), ""))
+    return Designation(words[-1], frozenset((label.casefold(),)), (0, 0)) if words else None
 
 
 class NamedRows:
@@ -65,6 +105,8 @@ class NamedRows:
 
     def __init__(self, said: frozenset[str], texts: Sequence[str]) -> None:
         self._said = said
+        self._all = said | TOTAL
+        self._marked = frozenset(t.partition(" ")[0] for t in said if " " in t)
         self._counts = [Counter(content_terms(text)) for text in texts]
 
     def said_among(self, found: Collection[str]) -> set[str]:
@@ -72,16 +114,30 @@ class NamedRows:
         return {*found} & self._said
 
     def is_named(self, label: frozenset[str]) -> bool:
-        """Whether the text has a whole label; words such as "total" may be missing."""
-        return label <= self._said | TOTAL and not label <= TOTAL
+        """Whether the text has a whole label; words such as "total" may be missing.
+
+        "Vans" names "Van A", unless the text says of which van it speaks.
+        """
+        if any(" " in term for term in label):
+            label = frozenset(t for t in label if " " not in t or t.split(" ")[0] in self._marked)
+        return label <= self._all and not label <= TOTAL
+
+    def may_name(self, row: CitableUnit) -> bool:
+        """Whether the text can name a row instead of some other row."""
+        label = row_label(row)
+        known = label & self._said
+        if not known:
+            return False
+        nearly = len(known) > 1 and len(label - known) == 1
+        return nearly or self.is_named(label) or self.is_named(row_label(row, remarks=False))
 
     def is_named_instead(self, other: CitableUnit, row: CitableUnit) -> bool:
         """Whether the text names another row rather than this one."""
-        label, rival = label_terms(row.text), label_terms(other.text)
+        label, rival = row_label(row), row_label(other)
         known, known_rival = label & self._said, rival & self._said
         if not label or label == rival:
             return False
-        bare, bare_rival = (label_terms(each.text, remarks=False) for each in (row, other))
+        bare, bare_rival = (row_label(each, remarks=False) for each in (row, other))
         if not bare <= self._said and self.is_named(bare_rival):
             return len(bare_rival) >= len(known)
         # "Diluted" below "Shares used in the computation of" says more than its label.

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Final
 
 from ...retrieval.retriever import Passage
+from ...text.languages import function_words, languages
 from ...text.numerals import Number
 from ...text.plain_text import plain_text
 from ...text.terms import content_terms, terms, with_stems
@@ -62,6 +63,7 @@ class Statement:
     text: str
     words: frozenset[str]
     facts: Facts
+    languages: frozenset[str] = frozenset()  # that it may be in
 
     @classmethod
     def of(cls, text: str) -> Statement:
@@ -73,7 +75,11 @@ class Statement:
             # Otherwise "U.S.", whose term is the function word "us", would be lost.
             words |= {term for name in facts.names for term in terms(name.text)}
         words -= {term for number in facts.numbers for term in terms(number.text)}
-        return cls(text, frozenset(words - FRAME_WORDS - JOINING_WORDS), facts)
+        spoken = languages(plain)
+        if "en" not in spoken:
+            # English function words are no terms of content already.
+            words -= function_words(plain)
+        return cls(text, frozenset(words - FRAME_WORDS - JOINING_WORDS), facts, spoken)
 
     @property
     def is_empty(self) -> bool:
@@ -91,6 +97,7 @@ class FactualUnit:
     directions: frozenset[Direction]  # that its figures show
     is_row: bool  # with or without markup
     figures: tuple[Figure, ...]  # its own, for calculation
+    own: str  # its text without markup and without what stands above it
     continues: bool = False  # whether it is about what the sentence before it names
 
 
@@ -123,13 +130,15 @@ def _unit(citable: CitableUnit) -> FactualUnit:
     plain = plain_text(citable.text)
     facts = stated_facts(citable.text, citable.above)
     above = plain_text(f" ; {citable.above}") if citable.above else ""
-    figures = figures_of(facts.plain.removesuffix(above), 0)
+    own = facts.plain.removesuffix(above)
+    figures = figures_of(own, 0)
     return FactualUnit(
         citable,
         facts,
         directions_of_figures(plain),
         citable.is_row or is_row_of_figures(plain),
         with_years(figures, citable.text, citable.heads),
+        own,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby, takewhile
@@ -11,14 +11,17 @@ from typing import Final
 
 from ...document.table_heads import cells_of_row
 from ...document.tables import Table, parse_table
+from ...text.dates import Date, dates
 from ...text.plain_text import plain_text
 from ...text.terms import content_terms, terms
 from .facts import Facts, stated_facts
 from .lexicon import UNIT_WORDS
+from .parts.designations import head_marks
 
 __all__ = [
     "ColumnCell",
     "cells_with_heads",
+    "date_terms",
     "head_terms",
     "heads_of_columns",
     "is_under_other_head",
@@ -77,7 +80,14 @@ def units_in(row: str) -> frozenset[str]:
 
 def head_terms(names: Sequence[str]) -> frozenset[str]:
     """The terms of names of columns, without notes on their scale."""
-    return frozenset(content_terms(plain_text(_NOTE.sub(" ", " ; ".join(names)))))
+    found = frozenset(content_terms(plain_text(_NOTE.sub(" ", " ; ".join(names)))))
+    return found.union(*map(head_marks, names), *(date_terms(dates(name)) for name in names))
+
+
+def date_terms(found: Iterable[Date]) -> frozenset[str]:
+    """A term for the month and the day of each date: "2 May" names another column than "3 May"."""
+    days = (day for date in found for day in date.days)
+    return frozenset(f"@{month}-{number}" for _, month, number in days if number is not None)
 
 
 def is_under_other_head(

@@ -10,6 +10,8 @@ question count too, because "They are connected." alone fits any page.
 A "not" must stand before the same words, and a number or a name in the same position.
 The source must have every word of a short sentence: "The ferry sank." is not half true
 where there is a ferry.
+Of a sentence with several figures each part must fit the row and the column that it names itself,
+and "Probe A" is not "Probe B" (see :mod:`~.parts`).
 A number that the source does not state must result from a calculation that the
 sentence or its question names, with figures of the source (see :mod:`~.calculations`).
 
@@ -22,6 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final
 
 from ...retrieval.query import parse_query
@@ -30,6 +33,7 @@ from ...setting_names import with_known_settings
 from ...text.terms import terms
 from .citation import Citation, citations
 from .evidence import Evidence
+from .parts.claim_parts import has_parts
 from .statements import CitedSource, Statement
 from .term_frequencies import TermFrequencies
 
@@ -52,6 +56,10 @@ of twenty."""
 
 ENOUGH_WORDS: Final = 0.5
 """Lowest share of a sentence's words and facts that its source must have."""
+
+
+MOST_TOGETHER: Final = 3
+"""Passages of which two are tried together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +125,20 @@ class Verifier:
         return verdict
 
     def find(self, claim: str) -> Verdict:
-        """Check a sentence that cites nothing against each passage; the best verdict."""
+        """Check a sentence that cites nothing against each passage; the best verdict.
+
+        A sentence with several figures may rest on two passages.
+        """
         statement = Statement.of(claim)
-        verdicts = [self._judge(statement, (index,)) for index in range(len(self._passages))]
+        verdicts: dict[tuple[int, ...], Verdict] = {
+            (index,): self._judge(statement, (index,)) for index in range(len(self._passages))
+        }
+        if not any(verdict.supported for verdict in verdicts.values()) and has_parts(statement):
+            likely = sorted(verdicts, key=lambda cited: -verdicts[cited].weight)[:MOST_TOGETHER]
+            for one, other in combinations(likely, 2):
+                verdicts[one + other] = self._judge(statement, one + other)
         return max(
-            verdicts,
+            verdicts.values(),
             key=lambda verdict: (verdict.supported, verdict.weight),
             default=Verdict(False, problem="there is no source"),
         )

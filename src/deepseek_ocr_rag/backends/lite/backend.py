@@ -16,7 +16,7 @@ from types import FrameType
 
 from ...concurrency.fair_turns import FairSemaphore
 from ...document.grammar.parser import format_page
-from ...document.text_layer import TextLayer, doubt
+from ...document.text_layer import TextLayer, doubt, is_garbage
 from ...document.types import Block, Box
 from ...errors import BackendError, BackendUnavailableError, PageUnreadableError, TurnCancelledError
 from ...installing import install_command
@@ -35,9 +35,9 @@ LOW_CONFIDENCE = 0.85
 """Mean confidence below which a page gets a warning. The benchmark's scans have
 0.94 and more."""
 
-_LAYOUT = 4
+_LAYOUT = 5
 """Raised with every change of the resulting text, so that pages cached by an older version are read
-again; 4: tables that rules divide are not cut into columns."""
+again; 5: years at the left of a table are no line numbers."""
 
 
 class LiteBackendWarning(UserWarning):
@@ -179,6 +179,11 @@ class LiteBackend:
         if layer is not None:
             warnings = (
                 f"the PDF's own text is broken ({doubt(layer)}); the page was read from its picture",
+            )
+        elif (draft := request.draft and request.draft()) and is_garbage(draft):
+            warnings = (
+                "the PDF's own text is broken (its characters have no meaning); the page was read "
+                "from its picture",
             )
         if found.confidence < LOW_CONFIDENCE:
             warnings += (

@@ -194,3 +194,34 @@ def test_rows_of_words_between_rules_are_rows_of_a_table() -> None:
         rules.append(rule(114 + 16 * i, 55, 560))
     assert rows_of(words, tuple(rules)) == [list(row) for row in rows]
     assert all(block.table is None for block in blocks(words))
+
+
+def test_years_at_the_left_of_a_table_are_its_labels_not_line_numbers() -> None:
+    years = [str(year) for year in range(2019, 2025)]
+    rows = [("Year", "Wind", "Solar", "Gas")]
+    rows += [(year, f"1,{412 + i}", f"{318 + i}", f"5,{120 + i}") for i, year in enumerate(years)]
+    words = []
+    for i, row in enumerate(rows):
+        words += page([row], y=100 + 22 * i)
+    texts = "\n".join(block.text for block in blocks(words, (rule(117, 60, 540),)))
+    assert "2019" in texts.partition("1,412")[0]
+    assert " ".join(years) not in texts
+
+
+def test_headings_between_tables_are_headings_where_the_page_has_nothing_else() -> None:
+    rows = [("Item", "Planned", "Spent")] + [(f"Part {n}", f"{n}12", f"{n}34") for n in range(1, 7)]
+    words = placed(60, 40, "Year 2023", size=15) + page(rows, y=80, columns=(320, 440))
+    words += placed(60, 240, "Year 2024", size=15) + page(rows, y=280, columns=(320, 440))
+    kinds = {block.text: block.kind for block in blocks(words)}
+    assert [kinds.get(f"## Year {year}") for year in (2023, 2024)] == ["sub_title", "sub_title"]
+
+
+def test_underlined_words_in_two_columns_of_prose_are_no_head_of_a_table() -> None:
+    left = [f"The left party of case {n} paid all of the rent" for n in range(12)]
+    right = [f"The right party of suit {n} paid none of the rent" for n in range(12)]
+    words = [w for i, text in enumerate(left) for w in placed(40, 100 + 14 * i, text)]
+    words += [w for i, text in enumerate(right) for w in placed(320, 100 + 14 * i, text)]
+    # Links in the third line of both columns.
+    rules = (rule(140.5, 60, 110), rule(140.5, 345, 395))
+    texts = " ".join(block.text.replace("\n", " ") for block in blocks(words, rules))
+    assert texts.index("case 11 paid") < texts.index("suit 0 paid")

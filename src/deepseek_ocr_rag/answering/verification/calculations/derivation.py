@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from typing import Final
@@ -14,7 +14,10 @@ from ....text.terms import terms, with_stems
 from ..alignment import is_displaced
 from ..citable_units import CitableUnit
 from ..comparison import ClaimComparison
-from ..row_labels import TOTAL, label_terms
+from ..facts import years_in
+from ..parts.elsewhere import is_of_other_part
+from ..row_labels import TOTAL, row_label
+from ..statements import FactualUnit
 from ..table_figures import Figure
 from .calculation import Calculation, Result
 from .financial_terms import formulas_asked
@@ -56,7 +59,9 @@ def derivation(
     rows = _rows(comparison)
     named = named_calculation(number, said.plain, question.text)
     years = comparison.years
-    calculation = Calculation(number, said.plain, question.text, given, years)
+    # "The growth in 2019" is that from the year before.
+    before = {min(years) - 1} if len(years) == 1 and "change" in named.operations else set()
+    calculation = Calculation(number, said.plain, question.text, given, years | before)
     labelled = _labelled(
         [_of_whole_heads(row, comparison, named.naming) for row in rows], comparison
     )
@@ -72,8 +77,7 @@ def derivation(
         # Another ratio of the same statement is not the one that is named.
         return None
     if years:
-        # "The growth in 2019" is that from the year before.
-        only = {min(years) - 1} if len(years) == 1 and "change" in named.operations else set()
+        only = before
         if named.operations & {"total", "average"}:
             only = set(range(min(years), max(years)))
         rows = [_of_years(row, years | only) for row in rows]
@@ -83,7 +87,9 @@ def derivation(
     compares = bool(named.operations & _COMPARING) and "change" not in named.operations
     compares = compares and len(years) < 2
     for pool in (rows, narrowed) if narrowed != rows else (rows,):
-        result = _result(calculation, number, comparison, pool, least, compares=compares)
+        result = _result(
+            calculation, number, comparison, pool, least, before=before, compares=compares
+        )
         if result is not None:
             units = frozenset(figure.row for figure in result.operands)
             return Derivation(units, named.naming, result.operands)
@@ -119,12 +125,18 @@ def _result(
     rows: Sequence[tuple[Figure, ...]],
     least: Sequence[float],
     *,
+    before: Collection[int],
     compares: bool,
 ) -> Result | None:
     part = _closest_part(rows, comparison)
     overlap = comparison.overlap_around(number)
     best = max((overlap[place] for place, row in enumerate(rows) if row), default=0)
-    possible = [at for at in range(len(rows)) if _may_be_operand(comparison, at)]
+    possible = [
+        at
+        for at in range(len(rows))
+        if (_may_be_operand(comparison, at) or _is_of_year(comparison.units[at][1], before))
+        and not is_of_other_part(comparison, comparison.units[at][1], number)
+    ]
     named = [at for at in possible if comparison.has_label_of(at)]
     compared = _compared_rows(named, comparison) if compares else frozenset()
     pools = [named]
@@ -146,7 +158,7 @@ def _result(
 
 def _compared_rows(named: Sequence[int], comparison: ClaimComparison) -> frozenset[frozenset[str]]:
     """The labels of the rows that are named, if there are several to compare."""
-    labels = frozenset(label_terms(comparison.units[at][1].citable.text) for at in named)
+    labels = frozenset(row_label(comparison.units[at][1].citable) for at in named)
     # "Vans" names "Van A", but not "All vans".
     said = frozenset(label for label in labels if label == comparison.rows.said_among(label))
     labels = said if len(said) > 1 else labels
@@ -158,7 +170,7 @@ def _is_between(
 ) -> bool:
     """Whether the operands are of rows that are named, and of more than one of these."""
     rows = {figure.row for figure in result.operands}
-    labels = {label_terms(comparison.units[row][1].citable.text) for row in rows}
+    labels = {row_label(comparison.units[row][1].citable) for row in rows}
     return len(labels) > 1 and labels <= compared
 
 
@@ -178,6 +190,11 @@ def _may_be_operand(comparison: ClaimComparison, index: int) -> bool:
     )
 
 
+def _is_of_year(unit: FactualUnit, years: Collection[int]) -> bool:
+    """Whether the label of a row is one of some years."""
+    return any(row_label(unit.citable) == {str(year)} for year in years)
+
+
 def _rows(comparison: ClaimComparison) -> list[tuple[Figure, ...]]:
     """The figures of each unit itself, without those above it."""
     return [
@@ -187,7 +204,17 @@ def _rows(comparison: ClaimComparison) -> list[tuple[Figure, ...]]:
 
 
 def _of_years(row: Sequence[Figure], years: frozenset[int]) -> tuple[Figure, ...]:
-    """The figures of the columns of some years; all if no column has one of them."""
+    """The figures of the columns of some years; all if no column has one of them.
+
+    None of a row whose label is another year.
+    """
+    of_row = frozenset.intersection(*(figure.years for figure in row)) if row else frozenset()
+    if (
+        of_row
+        and of_row.isdisjoint(years)
+        and years_in(row[0].sentence[: row[0].span[0]]) == of_row
+    ):
+        return ()
     chosen = [figure for figure in row if figure.years & years or not figure.years] or row
     return tuple(replace(figure, column=column) for column, figure in enumerate(chosen))
 

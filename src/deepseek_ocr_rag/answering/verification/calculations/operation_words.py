@@ -28,6 +28,11 @@ _STEMS: Final = {
     operation: frozenset(with_stems(terms(words))) for operation, words in _WORDS.items()
 }
 _PERCENT_ASKED: Final = re.compile(r"\b(?:percent(?:age)?|Prozent)\b|%", re.IGNORECASE)
+_SHARE_OF: Final = re.compile(
+    r"\s?(?:%|percent|per cent|Prozent)\s(?:of|der|des|von|de|du|d[ei]l|dei|delle|av)\b",
+    re.IGNORECASE,
+)
+"""Stands behind a share: "24.8 % of the visitors were pupils"."""
 _TIMES: Final = re.compile(r"\s?(?:times|x|mal)\b")
 _COMPARED: Final = re.compile(r"\s[^.;]{0,40}?\b(?:more|fewer|less|higher|lower|mehr|weniger)\b")
 _COMPARING: Final = re.compile(
@@ -66,6 +71,8 @@ def named_calculation(number: Number, said: str, question: str) -> NamedCalculat
         operations |= {"change", "difference"}
     if number.is_points or _COMPARED.match(said, end) or _COMPARING.search(question):
         operations.add("difference")
+    if _SHARE_OF.match(said, end):
+        operations.add("share")
     if _TIMES.match(said, end):
         operations.add("ratio")
     return NamedCalculation(

@@ -15,7 +15,7 @@ from .code import code_block, is_code
 from .columns import Region
 from .joining import is_rtl, join_lines
 from .lines import Line
-from .pieces import union_box
+from .pieces import LayoutPiece, union_box
 
 __all__ = ["BodyStyle", "build_blocks", "page_style"]
 
@@ -28,6 +28,12 @@ LOOSE_HEADING_RATIO = 1.4
 
 HEADING_LENGTH = 160
 """Most characters of a heading."""
+
+FEWEST_CELLS = 2
+"""Times as many characters on the whole page as outside of tables, from which these are its body."""
+
+SHORT_LINE = 60
+"""Most characters of a line that may be a heading between tables."""
 
 _BULLETS = "•●○◦▪■□▫‣⁃∙·❖➢➤✓✔\uf0b7\uf0a7\uf0d8\uf076\uf0fc"
 _BULLET = re.compile(rf"[{_BULLETS}]\s?")
@@ -57,11 +63,18 @@ class BodyStyle:
     typed: bool = False  # whether most characters are of a monospaced font
 
 
-def page_style(regions: Iterable[Region], *, loose: bool) -> BodyStyle:
+def page_style(
+    regions: Iterable[Region], *, loose: bool, whole: Sequence[LayoutPiece] = ()
+) -> BodyStyle:
     """Find the style of most characters of the page.
 
-    ``loose`` says whether sizes are measured on a picture.
+    Args:
+        regions: The page's lines.
+        loose: Whether sizes are measured on a picture.
+        whole: All words of the page. Where it has nothing but tables and short lines, the body is
+            what stands in the tables.
     """
+    regions = tuple(regions)
     sizes: Counter[float] = Counter()
     bold = typed = 0
     words: set[str] = set()
@@ -76,10 +89,22 @@ def page_style(regions: Iterable[Region], *, loose: bool) -> BodyStyle:
             bold += count if line.bold else -count
             typed += count if line.monospaced else -count
             words.update(p.text.strip(".,;:()").casefold() for p in line.pieces[:-1])
+    free = [line for region in regions for line in region.lines if not line.is_block]
+    characters = sum(len(piece.text) for piece in whole)
+    if free and characters > FEWEST_CELLS * sum(sizes.values()) and all(map(_is_short, free)):
+        sizes = Counter()
+        bold = 0
+        for word in (piece.word for piece in whole if piece.word is not None):
+            sizes[round(word.size * 2) / 2] += len(word.text)
+            bold += len(word.text) if word.bold else -len(word.text)
     size = sizes.most_common(1)[0][0] if sizes else 1.0
     if loose and heights:
         size = median(heights)
     return BodyStyle(size or 1.0, bold > 0, loose, frozenset(words), typed > 0)
+
+
+def _is_short(line: Line) -> bool:
+    return len(line.text) <= SHORT_LINE and line.text[-1] not in _SENTENCE_END
 
 
 def build_blocks(regions: Sequence[Region], style: BodyStyle) -> list[Block]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from .gutters import are_columns
+from .gutters import are_columns, are_texts
 from .joining import is_rtl
 from .lines import Line, build_lines
 from .pieces import LayoutPiece, extent, typical_height
@@ -180,7 +180,9 @@ def _stack(
     for end, gaps in tries[:MAX_TRIES]:
         held = [p for strip in strips[start:end] for p in strip.pieces]
         sides = _divide(held, gaps, usual, budget)
-        if sides is not None and not has_head(strips, start, end, sides, level, usual):
+        if sides is not None and (
+            not has_head(strips, start, end, sides, level, usual) or are_texts(*sides)
+        ):
             return end, sides
     return None
 

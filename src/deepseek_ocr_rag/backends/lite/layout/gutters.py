@@ -11,7 +11,11 @@ from statistics import median
 from .lines import Line, build_lines
 from .pieces import LayoutPiece, extent
 
-__all__ = ["are_columns"]
+__all__ = ["are_columns", "are_texts"]
+
+
+FEWEST_LINES = 6
+"""Lines of a side from which it may be a column of prose whatever is ruled in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,17 @@ def are_columns(
     apart = crossings is not None and crossings <= 1 and gap >= 3 * usual
     # A few short lines that are level with each other are more likely the head of a table.
     return fewer.lines >= 3 and (share < 0.7 or (apart and fewer.lines >= 5))
+
+
+def are_texts(left: Sequence[LayoutPiece], right: Sequence[LayoutPiece]) -> bool:
+    """Return whether two sides of a gap are columns of prose, each drawn in one go.
+
+    Words underlined in both are no head of a table: links, or the names of court cases.
+    """
+    crossings = _crossings(left, right)
+    if crossings is None or crossings > 1:
+        return False
+    return all(side.is_prose and side.lines >= FEWEST_LINES for side in (_side(left), _side(right)))
 
 
 def _aligned_share(fewer: _Side, more: _Side, usual: float) -> float:

@@ -81,6 +81,10 @@ def _stands_apart(
     ids = set(map(id, column))
     x0, y0, x1, y1 = extent(column)
     beside = [p for p in words if id(p) not in ids and y0 - usual < p.y_centre < y1 + usual]
+    figures = sum(any(map(str.isdigit, p.text)) for p in beside)
+    if 2 * figures >= len(beside):
+        # The years of a table are its labels.
+        return False
     if left:
         return bool(beside) and min(p.x0 for p in beside) > x1 + 0.8 * usual
     return bool(beside) and max(p.x1 for p in beside) < x0 - 0.8 * usual

@@ -56,6 +56,7 @@ def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> t
             if (w.rotation % 360, w.mirrored) == direction
         ]
         usual = typical_height(pieces)
+        all_words = pieces
         if main:
             rules = [_rule_piece(frame, rule.box, rule.horizontal) for rule in layer.rules]
             pictures = _pictures(layer.pictures, words)
@@ -69,7 +70,7 @@ def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> t
         regions = reading_order(pieces, frame.upright_height, rules if main else ())
         if main:
             regions = with_aligned_tables(regions, rules, usual)
-        blocks.extend(build_blocks(regions, page_style(regions, loose=measured)))
+        blocks.extend(build_blocks(regions, page_style(regions, loose=measured, whole=all_words)))
         if main and numbers:
             text = " ".join(p.text for p in numbers)
             margin.append(Block("text", text, (union_box(numbers),)))

@@ -1,0 +1,1 @@
+"""Parts of a statement that have figures of their own, and what they name."""
