@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-2)
     parser.add_argument("--attempts", type=int, default=2)
-    parser.add_argument("--most", type=int, default=1000, help="tokens of a page")
+    parser.add_argument("--most", type=int, default=500, help="tokens of a page")
     parser.add_argument("--adapter", type=Path, help="read with this one; train none")
     options = parser.parse_args()
     adapter = options.adapter or learn(options)
