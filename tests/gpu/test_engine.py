@@ -25,11 +25,13 @@ from deepseek_ocr_rag.engine.runner import PageImage, Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
 from deepseek_ocr_rag.engine.slots import Assignment, Slots, SlotSettings
+from deepseek_ocr_rag.engine.startup import EngineSettings, start_engine
 from deepseek_ocr_rag.engine.vision.towers import Vision
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED, engine_config
 from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
 from deepseek_ocr_rag.engine.weights.quantization import quantize_experts
 from deepseek_ocr_rag.engine.weights.tensors import EngineWeights
+from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.prompts import MODES
@@ -254,3 +256,23 @@ def test_a_turn_of_the_loop_never_waits_for_the_device(full_size) -> None:
         turn(1)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def test_with_little_memory_the_weights_are_loaded_before_kernels_are_compiled(checkpoint) -> None:
+    """And all of it stays within the limit."""
+    limit = 9 * 2**30
+    settings = EngineSettings(cache="fp8", weights="int8", memory_limit=limit)
+    engine = start_engine(find_checkpoint(checkpoint), settings)
+    try:
+        pixels = torch.zeros(1200, 900, 3, dtype=torch.uint8).pin_memory()
+        mode = MODES["gundam"]
+        count = FAMILY.image_tokens(FAMILY.view_sides(mode)[0], page_grid(900, 1200, mode, FAMILY))
+        page = PageTask(
+            [0, *[IMAGE] * count, 100], PageImage(pixels, mode, FAMILY), NoRepeat(30, 90), 8,
+            min_new_tokens=8,
+        )  # fmt: skip
+        assert len(engine.submit(page).result(120).tokens) == 8
+        assert torch.cuda.max_memory_reserved() <= limit
+    finally:
+        engine.close()
+        torch.cuda.set_per_process_memory_fraction(1.0)
