@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -46,7 +48,9 @@ class FetchedDocuments:
     def __init__(self, limits: Limits, urls: FetchPolicy | None) -> None:
         self._limits = limits
         self._urls = urls
-        self._folder = tempfile.TemporaryDirectory(prefix="dsocr-batch-")
+        self._folder = Path(tempfile.mkdtemp(prefix="dsocr-batch-"))
+        # Engines drop their readers without closing them, which a TemporaryDirectory warns of.
+        self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._files: OrderedDict[str, Path] = OrderedDict()
         self._used: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -95,7 +99,7 @@ class FetchedDocuments:
 
     def close(self) -> None:
         """Remove all that was fetched."""
-        self._folder.cleanup()
+        self._remove()
 
     def _found(self, uri: str) -> Path | None:
         with self._lock:
@@ -104,7 +108,7 @@ class FetchedDocuments:
             return self._files.get(uri)
 
     def _fetched(self, uri: str) -> Path:
-        path = Path(self._folder.name) / hashlib.sha256(uri.encode("utf-8", "replace")).hexdigest()
+        path = self._folder / hashlib.sha256(uri.encode("utf-8", "replace")).hexdigest()
         try:
             with path.open("wb") as file:
                 self._copy(uri, file.write)
