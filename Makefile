@@ -51,7 +51,7 @@ demo: $(VENV)/.core
 
 # A small network of the model's kind reads real words on the CPU, through two backends.
 reader: $(VENV)/.dev
-	@$(BIN)/python tools/read_with_small_reader.py demo-output/reader
+	@OMP_NUM_THREADS=1 $(BIN)/python tools/read_with_small_reader.py demo-output/reader
 
 $(VENV)/.serve: $(VENV)/.core
 	$(PIP) install -e ".[serve]"

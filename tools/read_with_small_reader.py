@@ -1,9 +1,9 @@
 """Shows a small network of DeepSeek-OCR's architecture reading real words, on the CPU, in seconds.
 
 Run ``make reader``, or ``python tools/read_with_small_reader.py FOLDER`` where the extra [local] and
-reportlab are installed. Two pages are drawn as a PDF, and read at once through ``local`` (which reads
-through transformers where there is no GPU) and through ``transformers``. Prints their Markdown, and
-each block's confidence and box; writes pictures of the boxes to FOLDER.
+reportlab are installed. Two pages are drawn as a PDF, and read at once through ``local``, our own engine,
+and through ``transformers``. Prints their Markdown, and each block's confidence and box; writes pictures
+of the boxes to FOLDER.
 
 The network is ``tests/support/small_reader.py``. It was trained on such pages, and reads nothing else.
 """
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     documents = [
         read(backend, pdf)
         for backend in (
-            LocalBackend(checkpoint),
+            LocalBackend(checkpoint, device="cpu"),
             TransformersBackend(checkpoint, device="cpu", batch_size=len(PAGES)),
         )
     ]
