@@ -1,4 +1,4 @@
-"""A network that repeats itself: how its loop is ended, cut, asked for again, counted and judged.
+"""A network that repeats itself: how its loop is ended, cut, counted and judged.
 
 The small reader with an adapter that was taught by labels in which the last row of a table is repeated,
 as those of a teacher that looped (``benchmarks/training/looping.py``). It repeats rows of tables, and
@@ -20,7 +20,7 @@ import torch
 from drawn_pages import DrawnPage, drawn_page, image_of, page_with
 from small_reader import write_adapter, write_checkpoint
 
-from deepseek_ocr_rag import LocalBackend, TransformersBackend
+from deepseek_ocr_rag import TransformersBackend
 from deepseek_ocr_rag.backends import PageRequest, Reply
 from deepseek_ocr_rag.backends.transformers.adapter import merge_adapter
 from deepseek_ocr_rag.backends.transformers.model_loading import load_model
@@ -48,11 +48,6 @@ TABLE = page_with("", "", cells=(("Clip", "Quote", "Tells"), ("type", "6.5%", "1
 WORDS = drawn_page(random.Random("unseen loop 1"), 0.25)
 """Pages that were in no training."""
 
-KINDS = {
-    "transformers": lambda model, **options: TransformersBackend(model, batch_size=2, **options),
-    "local": lambda model, **options: LocalBackend(model, most_pages=2, **options),
-}
-
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -64,7 +59,7 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_adapter(tmp_path_factory.mktemp("adapter") / "looping", "looping")
 
 
-def replies(backend: TransformersBackend | LocalBackend, pages: list[DrawnPage]) -> list[Reply]:
+def replies(backend: TransformersBackend, pages: list[DrawnPage]) -> list[Reply]:
     asked = [
         PageRequest(
             key=key,
@@ -152,9 +147,7 @@ def test_a_judge_prefers_the_network_itself_to_an_adapter_that_loops(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", KINDS)
 def test_a_loop_is_ended_cut_and_counted(
-    kind: str,
     checkpoint: Path,
     adapter: Path,
     tmp_path: Path,
@@ -162,10 +155,11 @@ def test_a_loop_is_ended_cut_and_counted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """It is cut at the end of a row, so one row more than the page has is left."""
-    backend = KINDS[kind](
+    backend = TransformersBackend(
         checkpoint,
         adapter=adapter,
         device="cpu",
+        batch_size=2,
         attempts=1,
         no_repeat=NoRepeat(0),
         max_new_tokens=MANY_TOKENS,
@@ -193,26 +187,3 @@ def test_a_loop_is_ended_cut_and_counted(
     assert main(["eval", str(tmp_path / "data"), "--mode", "tiny"]) == 0
     scores = json.loads(capsys.readouterr().out)
     assert (scores["pages"], scores["loops"]) == (2, 1)
-
-
-@pytest.mark.long
-def test_after_a_loop_the_page_is_asked_for_with_a_stricter_rule(
-    checkpoint: Path, adapter: Path
-) -> None:
-    """Under it this network writes other rows up to the limit, so the second answer has no loop."""
-    backend = KINDS["transformers"](
-        checkpoint,
-        adapter=adapter,
-        device="cpu",
-        attempts=2,
-        no_repeat=NoRepeat(0),
-        max_new_tokens=MANY_TOKENS,
-    )
-    looping, other = replies(backend, [TABLE, WORDS])
-    backend.close()
-    assert (looping.attempts, looping.finish_reason) == (2, "length")
-    assert looping.warnings == (
-        "asked 2 times (at first: the model repeated itself; stricter against repeats: read), "
-        "kept answer 2",
-    )
-    assert (other.attempts, markdown(other.text)) == (1, WORDS.free_text())
