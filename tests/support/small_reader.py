@@ -200,8 +200,8 @@ def pack_adapter(trained: Path, name: str, folder: Path = FOLDER) -> None:
 def write_adapter(folder: Path, name: str = "italic", files: Path = FOLDER) -> Path:
     """Write an adapter as ``dsocr train`` does.
 
-    With "italic", the small reader reads Times italic. With "looping" it repeats itself on pages
-    with a table, because that is what it was taught.
+    With "italic", the small reader reads Times italic. With "looping" it repeats the last
+    row of a table, because that is what it was taught, and without a rule against repeats it does not stop.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stored = load_file(files / f"{name}_adapter.safetensors")
