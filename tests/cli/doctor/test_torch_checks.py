@@ -197,10 +197,10 @@ def test_the_probe_tries_every_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     torch_that(tmp_path, monkeypatch, TWO_GPUS)
     facts = probe_torch()
     assert isinstance(facts, TorchFacts)
-    assert facts.gpus == (
-        Gpu("RTX 4090", (8, 9), 20, 24),
-        Gpu("RTX 5090", (12, 0), 0, 0, "CUDA error: no kernel image is available"),
-    )
+    first, second = facts.gpus
+    assert replace(first, kernels=None) == Gpu("RTX 4090", (8, 9), 20, 24)
+    assert (first.kernels or "").startswith("ImportError: cannot import name")  # of such a torch
+    assert second == Gpu("RTX 5090", (12, 0), 0, 0, "CUDA error: no kernel image is available")
     assert "sm_120" in facts.warnings
 
 

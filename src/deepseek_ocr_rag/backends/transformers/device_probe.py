@@ -36,6 +36,19 @@ def main() -> None:
     print(json.dumps(found))  # noqa: T201 - the caller reads it
 
 
+def _kernel_error(index: int) -> str:
+    """Why the local engine's kernels do not run on a GPU; "" if they do."""
+    import torch
+
+    try:
+        # Imported late: nothing else here needs the engine, which a damaged torch cannot give.
+        from ...engine.kernels.self_test import kernel_error
+    except ImportError as problem:
+        return f"ImportError: {problem}"
+    torch.cuda.set_device(index)
+    return kernel_error(torch.device("cuda", index))
+
+
 def _gpu(index: int) -> dict[str, Any]:
     import torch
 
@@ -48,11 +61,7 @@ def _gpu(index: int) -> dict[str, Any]:
     capability = torch.cuda.get_device_capability(index)
     kernels = None
     if not error and torch.version.hip is None and capability >= OLDEST_CAPABILITY:
-        # Imported late: nothing else here needs the engine.
-        from ...engine.kernels.self_test import kernel_error
-
-        torch.cuda.set_device(index)
-        kernels = kernel_error(torch.device("cuda", index))[:4000]
+        kernels = _kernel_error(index)[:4000]
     return {
         "name": torch.cuda.get_device_name(index),
         "capability": list(capability),
