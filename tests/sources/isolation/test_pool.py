@@ -58,3 +58,21 @@ def test_a_worker_that_starts_beside_others_is_prepared_before_it_is_used(monkey
         pool.worker(document, prepare=prepared.append) as second,
     ):
         assert prepared == [second]
+
+
+def test_a_worker_that_cannot_be_prepared_for_want_of_threads_is_not_lost(monkeypatch):
+    may_start = threading.Event()
+    may_start.set()
+    monkeypatch.setattr(pools, "Worker", partial(Startable, [], threading.Event(), may_start))
+    pool = WorkerPool(2)
+    document = pool.register()
+
+    def refused(_):
+        raise RuntimeError("can't start new thread")
+
+    def borrowed():
+        with pool.worker(document, prepare=refused) as worker:
+            return worker
+
+    with ThreadPoolExecutor(1) as thread, pool.worker(document, prepare=refused) as first:
+        assert thread.submit(borrowed).result(LONG) is not first

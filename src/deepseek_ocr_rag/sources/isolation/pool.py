@@ -209,8 +209,9 @@ class WorkerPool:
                 self._busy[started] = document
         if started is not None:
             if prepare is not None:
-                # Whoever takes the worker meets the error again, and knows its page.
-                with suppress(DeepSeekOCRError, WorkerLostError):
+                # Whoever takes the worker meets the error again, and knows its page. RuntimeError: the
+                # system has no thread left for the deadline.
+                with suppress(DeepSeekOCRError, WorkerLostError, RuntimeError):
                     prepare(started)
             self._give_back(started)
         with self._changed:
