@@ -99,7 +99,7 @@ test-space: $(VENV)/.dev
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy $(if $(CI),--cache-dir /dev/null)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
