@@ -50,7 +50,8 @@ class Room:
 
 
 GROUND = (
-    *("errors", "version", "hosts", "http_replies", "installing", "ollama_address"),
+    *("errors", "version", "hosts", "certificates", "http_replies", "installing"),
+    "ollama_address",
     "interface_words",
     "setting_names",
     "threads",
@@ -61,6 +62,7 @@ ROOMS = {
     "errors": Room("every error that this package raises"),
     "version": Room("the package's version"),
     "hosts": Room("which hosts are this machine"),
+    "certificates": Room("which certificates HTTPS connections trust"),
     "http_replies": Room("which replies of HTTP servers are accepted"),
     "ollama_address": Room("where Ollama listens, and its credentials"),
     "interface_words": Room("what an error says of Python, in the words of another interface"),

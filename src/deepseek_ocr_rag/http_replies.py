@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import httpx
 
+from .certificates import trusted_certificates
+
 __all__ = [
     "UNCOMPRESSED",
     "AsyncPlainTransport",
@@ -44,6 +46,9 @@ def refuse_compressed(headers: httpx.Headers) -> None:
 class PlainTransport(httpx.HTTPTransport):
     """A transport, without proxies, that accepts only uncompressed replies."""
 
+    def __init__(self) -> None:
+        super().__init__(verify=trusted_certificates())
+
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; see :class:`httpx.BaseTransport`."""
         request.headers.update(UNCOMPRESSED)
@@ -58,6 +63,9 @@ class PlainTransport(httpx.HTTPTransport):
 
 class AsyncPlainTransport(httpx.AsyncHTTPTransport):
     """:class:`PlainTransport` for coroutines."""
+
+    def __init__(self) -> None:
+        super().__init__(verify=trusted_certificates())
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; see :class:`httpx.AsyncBaseTransport`."""

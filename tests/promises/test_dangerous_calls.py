@@ -33,6 +33,12 @@ UNSAFE_VALUES = {
 }
 
 
+def _are_ours(keyword: ast.keyword) -> bool:
+    """Whether these are the certificates that ``test_certificates.py`` is about."""
+    called = keyword.value.func if isinstance(keyword.value, ast.Call) else None
+    return keyword.arg == "verify" and ast.unparse(called or keyword) == "trusted_certificates"
+
+
 def dangers(source: str) -> list[str]:
     """Calls and imports that could run what a document or a model wrote, and asserts."""
     found = []
@@ -51,6 +57,7 @@ def dangers(source: str) -> list[str]:
                     isinstance(keyword.value, ast.Constant)
                     and keyword.value.value is UNSAFE_VALUES[keyword.arg]
                 )
+                and not _are_ours(keyword)
             ]
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names = {getattr(node, "module", None) or ""} | {alias.name for alias in node.names}
@@ -105,6 +112,8 @@ def dangers(source: str) -> list[str]:
         "tarfile.open(x).extractall()",
         "tempfile.mktemp()",
         "httpx.Client(verify=False)",
+        "httpx.Client(verify=trusted_certificates)",
+        "httpx.Client(check_hostname=trusted_certificates())",
         "ssl._create_unverified_context()",
         "__import__(x)",
         "assert x > 0",
@@ -118,7 +127,8 @@ def test_the_gate_lets_harmless_code_pass() -> None:
     assert (
         dangers(
             "re.compile('x')\nmodel.eval()\nrun(x, shell=False)\njson.loads(x)\n"
-            "numpy.load(x, allow_pickle=False)\nyaml.safe_load(x)\nclient(verify=True)"
+            "numpy.load(x, allow_pickle=False)\nyaml.safe_load(x)\nclient(verify=True)\n"
+            "client(verify=trusted_certificates(trust_env=False))"
         )
         == []
     )

@@ -10,6 +10,7 @@ from typing import Final
 
 import httpx
 
+from ...certificates import trusted_certificates
 from ...errors import BackendReplyError, BackendUnavailableError
 from ...http_replies import UNCOMPRESSED, refuse_compressed
 from ...text.excerpt import excerpt
@@ -90,7 +91,10 @@ class OllamaStore:
         with (
             _translated(doing),
             httpx.Client(
-                timeout=httpx.Timeout(SILENCE, connect=10.0), trust_env=False, headers=UNCOMPRESSED
+                timeout=httpx.Timeout(SILENCE, connect=10.0),
+                trust_env=False,
+                verify=trusted_certificates(trust_env=False),
+                headers=UNCOMPRESSED,
             ) as client,
             client.stream(method, self.url + path, content=content, headers=headers) as response,
         ):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from ...certificates import trusted_certificates
 from ...errors import (
     BackendReplyError,
     BackendTimeoutError,
@@ -100,6 +101,7 @@ def fetch_json(
             httpx.Client(
                 timeout=httpx.Timeout(seconds, connect=connect_seconds),
                 trust_env=not is_this_machine(url),
+                verify=trusted_certificates(trust_env=not is_this_machine(url)),
                 headers={**UNCOMPRESSED, **(headers or {})},
             ) as client,
             client.stream("GET" if payload is None else "POST", url, json=payload) as response,

@@ -21,6 +21,7 @@ from typing import Final
 
 import httpx
 
+from ...certificates import trusted_certificates
 from ...errors import (
     BackendError,
     BackendReplyError,
@@ -205,6 +206,7 @@ class ServerBackend(RemoteBackend):
             limits=httpx.Limits(max_connections=None),
             headers={**UNCOMPRESSED, **self._headers()},
             trust_env=not is_this_machine(self._url),
+            verify=trusted_certificates(trust_env=not is_this_machine(self._url)),
         ) as client:
 
             async def read_page(request: PageRequest) -> Reply | Failure:

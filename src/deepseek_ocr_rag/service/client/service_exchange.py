@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final, Self
 
 import httpx
 
+from ...certificates import trusted_certificates
 from ...concurrency.cancellation import Cancellation
 from ...errors import (
     BackendReplyError,
@@ -92,6 +93,7 @@ class ServiceExchange:
             httpx.Client(
                 timeout=httpx.Timeout(silence, connect=min(silence, CONNECT_SECONDS)),
                 trust_env=not is_this_machine(address.url),
+                verify=trusted_certificates(trust_env=not is_this_machine(address.url)),
                 follow_redirects=False,
                 headers=self._headers(),
             )
