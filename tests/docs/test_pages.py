@@ -60,8 +60,9 @@ def public_modules() -> list[str]:
     internal = {
         f"deepseek_ocr_rag.{name}"
         for name in (
-            *("__main__", "hosts", "http_replies", "installing", "interface_words"),
-            *("ollama_address", "ollama_server", "setting_names", "threads", "version"),
+            *("__main__", "certificates", "hosts", "http_replies", "installing"),
+            *("interface_words", "ollama_address", "ollama_server", "setting_names"),
+            *("threads", "version"),
         )
     }
     return [
