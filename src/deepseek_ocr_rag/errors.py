@@ -23,7 +23,7 @@
     │   ├── BackendReplyError                a reply that breaks the protocol
     │   ├── EngineUnsupportedError           (also a ConfigurationError) cannot run this network or device
     │   ├── EngineLostError                  the engine process ended while writing
-    │   ├── PageTooLargeError                a page that does not fit into GPU memory even alone
+    │   ├── PageTooLargeError                a page that does not fit into memory or context, even alone
     │   └── PageUnreadableError              the built-in OCR failed on one picture
     ├── OutputError                          a result that cannot be written
     ├── LanguageModelError                   no answer to a question
@@ -208,7 +208,7 @@ class EngineLostError(BackendError):
 
 
 class PageTooLargeError(BackendError):
-    """The page does not fit into the device's memory, even alone."""
+    """The page does not fit, even alone: into the device's memory, or the model's context."""
 
 
 class PageUnreadableError(BackendError):

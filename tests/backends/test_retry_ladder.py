@@ -213,6 +213,38 @@ def test_of_equal_answers_the_first_is_kept(make: Any) -> None:
     assert any("kept answer 1" in warning for warning in ladder.reply().warnings)
 
 
+def test_an_answer_that_the_users_limit_cuts_off_is_read_if_none_before_it_was_endless(
+    make: Any,
+) -> None:
+    for before in ([], [("", "stop")]):
+        ladder = make()
+        answers(ladder, *before)
+        asked = Attempt(ladder.settings, GOOD, "length", limited=True)
+        assert ladder.add(asked) is None
+        assert ladder.reply().finish_reason == "length"
+
+
+@pytest.mark.parametrize("first_answer", [(LOOP, "length"), (START, "length")])
+def test_after_an_endless_answer_one_that_the_users_limit_cuts_off_is_doubted(
+    make: Any, first_answer: tuple[str, str]
+) -> None:
+    """The page need not be so long: what fills the limit may be false rows, so it is asked again."""
+    ladder = make(attempts=3)
+    answers(ladder, first_answer)
+    filled = START + "".join(f"{TAG}Another row of {word}.\n\n" for word in PROSE.split())
+    assert ladder.add(Attempt(ladder.settings, filled, "length", limited=True)) is not None
+    reply = ladder.reply()
+    assert (reply.text, reply.finish_reason) == (filled, "length")
+    assert "stricter against repeats: the text breaks off), kept answer 2" in reply.warnings[0]
+    assert reply.warnings[1] == "the text breaks off: part of the page may be missing"
+    # An answer with an end is better, if it has half of the letters.
+    whole = START + PROSE
+    assert ladder.add(Attempt(ladder.settings, whole + PROSE, "stop", limited=True)) is None
+    reply = ladder.reply()
+    assert (reply.text, reply.finish_reason) == (whole + PROSE, "stop")
+    assert reply.warnings[0].endswith("read), kept answer 3")
+
+
 def test_a_page_that_was_read_without_layout_says_so(make: Any) -> None:
     ladder = make()
     for settings in tried(make()):

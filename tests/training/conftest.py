@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
+from small_reader import write_checkpoint
 from tiny_models import write_model
 from training_pages import ANSWERS, PROMPT
 
@@ -24,6 +25,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def folder(request: pytest.FixtureRequest, folders: dict[str, Path]) -> Path:
     """All of them, one after the other."""
     return folders[request.param]
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small reader; 150 MB, so there is one for all tests, which do not write to it."""
+    return write_checkpoint(tmp_path_factory.mktemp("reader") / "small")
 
 
 @pytest.fixture(scope="session")

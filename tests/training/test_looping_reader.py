@@ -12,15 +12,15 @@ import io
 import json
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from drawn_pages import DrawnPage, drawn_page, image_of, page_with
-from small_reader import write_adapter, write_checkpoint
+from small_reader import write_adapter
 
-from deepseek_ocr_rag import TransformersBackend
+from deepseek_ocr_rag import LocalBackend, TransformersBackend
 from deepseek_ocr_rag.backends import PageRequest, Reply
 from deepseek_ocr_rag.backends.transformers.adapter import merge_adapter
 from deepseek_ocr_rag.backends.transformers.model_loading import load_model
@@ -37,21 +37,22 @@ from deepseek_ocr_rag.training.processes import Processes
 from deepseek_ocr_rag.training.samples import DOCUMENT_PROMPT
 from deepseek_ocr_rag.training.targets import encode_all
 
-FEW_TOKENS = 64
+FEW_TOKENS = 40
 """All that a page of two words needs."""
 
-
-MANY_TOKENS = 330
-"""More than a loop has before the watch ends it."""
+MANY_TOKENS = {"transformers": 330, "local": 600}
+"""More than a loop has before the watch ends it; that of ``local`` gets 128 tokens at a time."""
 
 TABLE = page_with("", "", cells=(("Clip", "Quote", "Tells"), ("type", "6.5%", "1-4/9")))
+SMALL_TABLE = page_with("", "", cells=(("Clip", "Quote"), ("type", "6.5%")))
 WORDS = drawn_page(random.Random("unseen loop 1"), 0.25)
 """Pages that were in no training."""
 
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("reader") / "small")
+Made = TransformersBackend | LocalBackend
+KINDS: dict[str, Callable[..., Made]] = {
+    "transformers": lambda model, **options: TransformersBackend(model, batch_size=2, **options),
+    "local": lambda model, **options: LocalBackend(model, most_pages=2, **options),
+}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_adapter(tmp_path_factory.mktemp("adapter") / "looping", "looping")
 
 
-def replies(backend: TransformersBackend, pages: list[DrawnPage]) -> list[Reply]:
+def replies(backend: Made, pages: list[DrawnPage]) -> list[Reply]:
     asked = [
         PageRequest(
             key=key,
@@ -122,9 +123,9 @@ def test_the_neighbour_of_a_loop_is_read_as_if_it_were_alone(
 def test_a_judge_prefers_the_network_itself_to_an_adapter_that_loops(
     checkpoint: Path, adapter: Path, tmp_path: Path
 ) -> None:
-    image_of(TABLE).save(tmp_path / "table.png")
+    image_of(SMALL_TABLE).save(tmp_path / "table.png")
     sample = TrainingSample(
-        *("table", tmp_path / "table.png", DOCUMENT_PROMPT, TABLE.answer()), mode="tiny"
+        *("table", tmp_path / "table.png", DOCUMENT_PROMPT, SMALL_TABLE.answer()), mode="tiny"
     )
     found = find_checkpoint(checkpoint)
     tokenizer, family = ModelTokenizer.from_file(found.tokenizer), found.family
@@ -147,32 +148,31 @@ def test_a_judge_prefers_the_network_itself_to_an_adapter_that_loops(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_loop_is_ended_cut_and_counted(
+    kind: str,
     checkpoint: Path,
     adapter: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It is cut at the end of a row, so one row more than the page has is left."""
-    backend = TransformersBackend(
+    """It is cut at the end of the row that it repeats, so what is left is what the page has."""
+    backend = KINDS[kind](
         checkpoint,
         adapter=adapter,
         device="cpu",
-        batch_size=2,
         attempts=1,
         no_repeat=NoRepeat(0),
-        max_new_tokens=MANY_TOKENS,
+        max_new_tokens=MANY_TOKENS[kind],
     )
     looping, other = replies(backend, [TABLE, WORDS])
     (alone,) = replies(backend, [WORDS])
     backend.close()
     assert looping.finish_reason == "repetition"
     assert looping.tokens is not None
-    assert looping.tokens < MANY_TOKENS  # the watch ended it, not the limit
-    right = TABLE.answer()
-    row = right[right.rindex("<tr>") :].removesuffix("</table>")
-    assert markdown(looping.text) == markdown(right.replace("</table>", f"{row}</table>"))
+    assert looping.tokens < MANY_TOKENS[kind]  # the watch ended it, not the limit
+    assert markdown(looping.text) == markdown(TABLE.answer())
     assert len(looping.warnings) == 1
     assert re.fullmatch(
         r"the model repeated itself, [3-9]\d\d characters were cut: part of the page may be missing",
@@ -187,3 +187,28 @@ def test_a_loop_is_ended_cut_and_counted(
     assert main(["eval", str(tmp_path / "data"), "--mode", "tiny"]) == 0
     scores = json.loads(capsys.readouterr().out)
     assert (scores["pages"], scores["loops"]) == (2, 1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_a_loop_an_answer_up_to_the_users_limit_is_not_called_read(
+    kind: str, checkpoint: Path, adapter: Path
+) -> None:
+    """Under the stricter rule this network writes other rows, none of them true, up to the limit."""
+    backend = KINDS[kind](
+        checkpoint,
+        adapter=adapter,
+        device="cpu",
+        attempts=2,
+        no_repeat=NoRepeat(0),
+        max_new_tokens=MANY_TOKENS["transformers"],
+    )
+    looping, other = replies(backend, [TABLE, WORDS])
+    backend.close()
+    assert (looping.attempts, looping.finish_reason) == (2, "length")
+    assert looping.warnings == (
+        "asked 2 times (at first: the model repeated itself; stricter against repeats: the text "
+        "breaks off), kept answer 2",
+        "the text breaks off: part of the page may be missing",
+    )
+    assert (other.attempts, markdown(other.text)) == (1, WORDS.free_text())

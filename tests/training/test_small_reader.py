@@ -15,7 +15,7 @@ from statistics import fmean
 import pytest
 from drawn_pages import FACE, DrawnPage, drawn_page, pdf_of
 from rapidfuzz.distance import Levenshtein
-from small_reader import write_adapter, write_checkpoint
+from small_reader import write_adapter
 
 from deepseek_ocr_rag import Box, Page, Reader, TransformersBackend
 from deepseek_ocr_rag.document.grammar.parser import parse_page
@@ -46,11 +46,6 @@ def overlap(one: Box, other: Box) -> float:
     both = one.intersection(other)
     shared = both.area if both else 0.0
     return shared / (one.area + other.area - shared)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("reader") / "small")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 from drawn_pages import DrawnPage, drawn_page, image_of
-from small_reader import write_checkpoint
 
 from deepseek_ocr_rag.document.grammar.parser import parse_page
 from deepseek_ocr_rag.engine.engine import Engine
@@ -25,11 +24,6 @@ from deepseek_ocr_rag.model.tokenizer import ModelTokenizer, prompt_ids
 from deepseek_ocr_rag.model.views import page_views
 
 PROMPT = f"\n{TASKS['document'].prompt}"
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("reader") / "small")
 
 
 @pytest.fixture(scope="module")

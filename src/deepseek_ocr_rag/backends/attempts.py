@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from ..document.grammar.parser import ParsedPage, parse_page
 from ..document.types import FinishReason
@@ -16,15 +16,29 @@ from ..model.prompts import Mode, Task
 from .base import TokenLogprob
 from .turned_boxes import boxes_turned_back
 
-__all__ = ["Attempt", "AttemptSettings", "JudgedAttempt", "Problem", "RepeatPenalty", "judged"]
+__all__ = [
+    "ENDLESS",
+    "Attempt",
+    "AttemptSettings",
+    "JudgedAttempt",
+    "Problem",
+    "RepeatPenalty",
+    "judged",
+]
 
 Problem = Literal[
     "the model repeated itself",
     "the model found no end",
     "the model wrote nothing",
     "the model wrote tags without any text",
+    "the text breaks off",
 ]
 """Why a page is asked for again."""
+
+ENDLESS: Final[frozenset[Problem | None]] = frozenset(
+    {"the model repeated itself", "the model found no end", "the text breaks off"}
+)
+"""Problems of a text that the model did not end."""
 
 READING_TASKS = ("document", "ocr", "free")
 """Tasks that ask for the page's text, so that tags alone are not an answer."""
@@ -74,8 +88,8 @@ class AttemptSettings:
 class Attempt:
     """What the model wrote in one attempt.
 
-    ``limited`` is True if the text reached the token limit that the user set: any other attempt
-    would end there too.
+    ``limited`` is True if the text was cut off from outside, by the token limit that the user set or a
+    server that broke off: any other attempt at a page that is so long would end there too.
     """
 
     settings: AttemptSettings

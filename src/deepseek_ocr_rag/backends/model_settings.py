@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..document.types import FinishReason
+from ..errors import PageTooLargeError
 from ..model.families import Family
 from ..model.ngrams import NoRepeat
 from ..model.page_prompt import PagePrompt
@@ -44,6 +45,7 @@ class ModelSettings:
         Raises:
             ConfigurationError: If the model does not support the mode or the task.
             BackendReplyError: If the request has no image.
+            PageTooLargeError: If picture and prompt leave no room for a reply.
             SourceError: If the image can no longer be drawn.
         """
         image = turned(request.drawn(), settings.turn)
@@ -63,8 +65,18 @@ class ModelSettings:
         return prompt_ids(self.tokenizer, self.family.prompt(task), count)
 
     def new_tokens(self, ids: Sequence[int]) -> int:
-        """Return how many new tokens may follow a prompt."""
-        room = max(1, self.max_positions - len(ids))
+        """Return how many new tokens may follow a prompt.
+
+        Raises:
+            PageTooLargeError: If there is no room for any.
+        """
+        room = self.max_positions - len(ids)
+        if room < 1:
+            raise PageTooLargeError(
+                f"picture and prompt have {len(ids)} tokens, and the model's context has "
+                f"{self.max_positions}, so there is no room for a reply",
+                remedy="Use a smaller resolution, or fewer tiles (max_tiles).",
+            )
         return min(self.max_new_tokens or room, room)
 
     def attempt(

@@ -2,6 +2,8 @@
 
 A page is asked for again if the model repeated itself, found no end or wrote
 nothing to read, and if an answer has less than half the letters of an earlier one.
+An answer that the user's token limit cuts off is as good as any, unless an earlier one
+had no end of its own: then the page need not be so long, and it is asked for again.
 The page is asked for, in this order: turned upright, if it seems to lie on its
 side; with a stricter repetition rule (or, on a server without one, the server's own
 penalty on repeats); in another mode; with a small temperature; without layout; turned
@@ -20,17 +22,27 @@ from dataclasses import replace
 from typing import Final
 
 from ..document.types import FinishReason
-from ..errors import BackendReplyError, DeepSeekOCRError, SourceError
+from ..errors import BackendReplyError, DeepSeekOCRError, PageTooLargeError, SourceError
 from ..model.families import TABLE_CELLS, Family
 from ..model.ngrams import NoRepeat
 from ..model.prompts import MODES, TASKS
-from .attempts import Attempt, AttemptSettings, JudgedAttempt, Problem, RepeatPenalty, judged
+from .attempts import (
+    ENDLESS,
+    Attempt,
+    AttemptSettings,
+    JudgedAttempt,
+    Problem,
+    RepeatPenalty,
+    judged,
+)
 from .base import PageRequest, Reply
 
 __all__ = ["OTHER_MODE", "SMALLER_PICTURE", "RetryLadder"]
 
 STRICTER: Final = NoRepeat(size=20, window=50, exempt=TABLE_CELLS)
 """The repetition rule of the published script for PDF files."""
+
+STRICTER_WORDS: Final = "stricter against repeats"
 
 RETRY_TEMPERATURE: Final = 0.2
 """Enough to get out of a loop, too little to invent text."""
@@ -55,7 +67,8 @@ class RetryLadder:
     """The attempts at one page, until its deadline.
 
     Ask for the page with :attr:`settings` and :meth:`add` the attempt until that
-    returns None; then take :meth:`reply`.
+    returns None; then take :meth:`reply`. Where the page does not fit into the model's context in
+    that way, call :meth:`leave_out` instead.
 
     Args:
         request: The page.
@@ -89,7 +102,8 @@ class RetryLadder:
         self._most = attempts
         self._deadline = time.monotonic() + seconds
         self._judged: list[JudgedAttempt] = []
-        self._rungs: Iterator[AttemptSettings] | None = None
+        self._rungs: Iterator[AttemptSettings] = iter(())
+        self._left_out: list[str] = []
 
     @property
     def _first(self) -> AttemptSettings:
@@ -119,27 +133,53 @@ class RetryLadder:
         if self.request.redraw is not None:
             self.request = replace(self.request, image=None, pixels=None)
 
-    def use_smaller_mode(self, family: Family) -> bool:
-        """Ask in the next smaller mode from now on; False if the model has none."""
+    def use_smaller_mode(self, family: Family, reason: str = "out of memory") -> bool:
+        """Ask in the next smaller mode from now on, and say why; False if the model has none."""
         mode = self.settings.mode.name
         smaller = MODES.get(SMALLER_MODE.get(mode, ""))
         if smaller is None or not family.has_mode(smaller):
             return False
-        self.warnings += (f"out of memory at resolution {mode}: read at resolution {smaller.name}",)
+        self.warnings += (f"{reason} at resolution {mode}: read at resolution {smaller.name}",)
         self.settings = replace(self.settings, mode=smaller)
         return True
 
     def add(self, attempt: Attempt) -> AttemptSettings | None:
         """Add an attempt; return how to ask again, or None if there is no reason or time to."""
         latest = judged(attempt)
+        cut_off = attempt.limited and attempt.finish_reason == "length"
+        endless = any(answer.problem in ENDLESS for answer in self._judged)
+        if latest.problem is None and cut_off and endless:
+            latest = replace(latest, problem="the text breaks off")
         self._judged.append(latest)
         most = max(answer.letters for answer in self._judged)
         if latest.problem is None and 2 * latest.letters >= most:
             return None
         if len(self._judged) >= self._most or time.monotonic() >= self._deadline:
             return None
-        if self._rungs is None:
+        if len(self._judged) == 1:
             self._rungs = self._alternatives(latest.problem)
+        return self._next_rung()
+
+    def leave_out(self, error: PageTooLargeError, family: Family) -> Reply | None:
+        """Do not ask with :attr:`settings`: the page does not fit into the context in that way.
+
+        A page that does not fit at first is asked for in the next smaller mode.
+
+        Args:
+            error: Says what does not fit.
+            family: The model's family, for its modes.
+
+        Returns:
+            None if :attr:`settings` now has another way; else the page's reply.
+        """
+        if not self._judged:
+            smaller = self.use_smaller_mode(family, "no room in the model's context")
+            return None if smaller else self.request.failed(error)
+        way = _difference(self.settings, self._first)
+        self._left_out.append(f"not asked {way}: {error.problem}")
+        return self.reply() if self._next_rung() is None else None
+
+    def _next_rung(self) -> AttemptSettings | None:
         following = next(self._rungs, None)
         if following is not None:
             self.settings = following
@@ -161,7 +201,7 @@ class RetryLadder:
             finish_reason=reason,
             tokens=best.attempt.tokens,
             attempts=len(self._judged),
-            warnings=(*best.attempt.warnings, *self._history(best), *failed),
+            warnings=(*best.attempt.warnings, *self._history(best), *self._left_out, *failed),
             logprobs=best.logprobs,
         )
 
@@ -201,7 +241,7 @@ class RetryLadder:
     def _history(self, best: JudgedAttempt) -> Iterator[str]:
         if len(self._judged) > 1:
             rule = "with a rule against repeats that the server ignores"
-            words = "stricter against repeats" if not self.rule_ignored else rule
+            words = STRICTER_WORDS if not self.rule_ignored else rule
             attempts = "; ".join(
                 f"{_difference(answer.attempt.settings, self._first, words)}: "
                 f"{answer.problem or 'read'}"
@@ -216,7 +256,9 @@ class RetryLadder:
             yield "read without layout: its blocks have no boxes"
 
 
-def _difference(settings: AttemptSettings, first: AttemptSettings, stricter: str) -> str:
+def _difference(
+    settings: AttemptSettings, first: AttemptSettings, stricter: str = STRICTER_WORDS
+) -> str:
     """Say in words how settings differ from the first ones."""
     if settings == first:
         return "at first"

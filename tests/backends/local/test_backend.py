@@ -31,6 +31,7 @@ from deepseek_ocr_rag.backends.local.backend import LocalBackend
 from deepseek_ocr_rag.backends.local.engine_process import EngineProcess
 from deepseek_ocr_rag.backends.local.reading import READ_AHEAD
 from deepseek_ocr_rag.backends.registry import backend_named
+from deepseek_ocr_rag.backends.transformers import adapter
 from deepseek_ocr_rag.document.text_layer import TextLayer
 from deepseek_ocr_rag.errors import (
     BackendUnavailableError,
@@ -317,6 +318,28 @@ def test_a_model_that_the_engine_cannot_run_is_read_by_transformers(
 def test_invalid_arguments_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         LocalBackend(**changes)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu:0"])
+def test_on_a_cpu_the_engine_gets_the_merged_copy(
+    device: str, golden_checkpoint, monkeypatch, tmp_path
+) -> None:
+    """Without a GPU too, where the adapter was left out in silence."""
+    monkeypatch.setattr(local, "gpu_name", lambda: None)
+    monkeypatch.setattr(adapter, "adapter_files", Path)
+    monkeypatch.setattr(adapter, "write_merged", lambda found, changes, output: output)
+    started: list[dict[str, Any]] = []
+
+    def engines(settings: list[dict[str, Any]]) -> Any:
+        started.extend(settings)
+        raise BackendUnavailableError("that is enough")
+
+    monkeypatch.setattr(local, "CardEngines", engines)
+    backend = LocalBackend(golden_checkpoint, device=device, adapter=tmp_path)
+    with pytest.raises(BackendUnavailableError, match="enough"):
+        backend.load()
+    (settings,) = started
+    assert Path(settings["folder"]).parent.name.startswith("dsocr-merged-")
 
 
 def test_a_merged_copy_is_deleted_if_the_engine_does_not_start(monkeypatch, tmp_path) -> None:

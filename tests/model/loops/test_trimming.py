@@ -57,6 +57,28 @@ def test_a_table_that_was_cut_is_closed() -> None:
     assert [block.kind for block in parse_page(rest).blocks][-1] == "table"
 
 
+ROW = "<tr><td>type</td><td>6.5%</td><td>1-4/9</td></tr>"
+HEAD = "<table><tr><td>Clip</td><td>Quote</td><td>Tells</td></tr>"
+
+
+def test_of_repeated_rows_one_stays() -> None:
+    text = PAGE + HEAD + ROW * 12
+    assert trimmed_loops(text) == PAGE + HEAD + ROW + "</table>"
+    assert trimmed_loops(f"{text}<tr><td>ty") == PAGE + HEAD + ROW + "</table>"
+
+
+def test_of_several_rows_that_repeat_together_each_stays_once() -> None:
+    rows = ROW + "<tr><td>reed</td><td>12%</td><td>3+5</td></tr>"
+    assert trimmed_loops(PAGE + HEAD + rows * 12) == PAGE + HEAD + rows + "</table>"
+
+
+def test_a_row_that_differs_from_those_before_it_stays() -> None:
+    """It may be true: the cut is after it, as rows of a real table may count, too."""
+    rows = [f"<tr><td>type</td><td>6.5%</td><td>1-4/{n}</td></tr>" for n in range(90)]
+    rest = trimmed_loops(PAGE + HEAD + "".join(rows))
+    assert rest == PAGE + HEAD + rows[0] + rows[1] + "</table>"
+
+
 def test_a_half_tag_before_the_cut_goes() -> None:
     text = PAGE + "<|ref|>equation<|/ref|><|det|>[[" + "144, 283, " * 300
     assert trimmed_loops(text) == PAGE.rstrip()

@@ -180,8 +180,14 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         return _LoadedEngine(engines, settings)
 
     def _merged(self, checkpoint: Checkpoint) -> Path | None:
-        """Write a copy of the model with the adapter merged in; None if there is no adapter."""
-        if self._options.adapter is None or not (gpu_name() or "").startswith("NVIDIA"):
+        """Write a copy of the model with the adapter merged in; None if none is needed."""
+        if self._options.adapter is None:
+            return None
+        on_cpu = self._devices != "all" and any(
+            (name or "").startswith("cpu") for name in self._devices
+        )
+        if not on_cpu and not (gpu_name() or "").startswith("NVIDIA"):
+            # The engine will not run here, and transformers adds the adapter itself.
             return None
         # Imported late: it loads torch into this process, which does not need it otherwise.
         from ..transformers.adapter import adapter_files, write_merged

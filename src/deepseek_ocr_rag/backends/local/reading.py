@@ -116,10 +116,12 @@ class LocalReading:
             handle.cancel()
 
     def _begin(self, page: _PageInProgress) -> Reply | None:
-        """Give the page to the engine; return a reply if that is not possible."""
+        """Give the page to the engine; return a reply if that is not possible in any way."""
         ladder = page.ladder
         try:
             request = engine_request(self._settings, ladder.request, ladder.settings, page.number)
+        except PageTooLargeError as error:
+            return ladder.leave_out(error, self._settings.family) or self._begin(page)
         except (BackendReplyError, SourceError) as error:
             return ladder.failed(error)
         # The pictures of hundreds of pages would take gigabytes.
@@ -161,7 +163,10 @@ def engine_request(
     *,
     stream: bool = False,
 ) -> EngineRequest:
-    """Make the engine's request for one attempt at the page ``number`` (from 0) of a document."""
+    """Make the engine's request for one attempt at the page ``number`` (from 0) of a document.
+
+    Raises what :meth:`~.model_settings.ModelSettings.prompt` raises.
+    """
     image = _picture(request, attempt)
     size = (image.width, image.height)
     grid = page_grid(*size, attempt.mode, settings.family, max_tiles=settings.max_tiles)

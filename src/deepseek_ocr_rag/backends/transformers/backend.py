@@ -19,11 +19,13 @@ from ...errors import (
     ConfigurationError,
     MissingExtraError,
     OutOfDeviceMemoryError,
+    PageTooLargeError,
     SourceError,
     TurnCancelledError,
 )
 from ...installing import install_command
 from ...model.ngrams import NoRepeat
+from ...model.page_prompt import PagePrompt
 from ...setting_names import with_known_settings
 from ..base import PageRequest, Reply
 from ..checkpoint_backend import CheckpointBackend, CheckpointOptions, check_positive
@@ -224,12 +226,12 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
         runtime, settings = self._ready()
         batch, prompts = [], []
         for page in wanted:
-            try:
-                prompts.append(settings.prompt(page.ladder.request, page.ladder.settings))
-            except (BackendReplyError, SourceError) as error:
-                yield page, page.ladder.failed(error)
+            prompt = _prompt(page.ladder, settings)
+            if isinstance(prompt, Reply):
+                yield page, prompt
             else:
                 batch.append(page)
+                prompts.append(prompt)
         if not batch:
             return
         watches = [LoopWatch(settings.tokenizer) for _ in batch]
@@ -295,6 +297,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
         Raises:
             BackendUnavailableError: If the model cannot be loaded, memory runs out, or the
                 backend is closed meanwhile.
+            PageTooLargeError: If picture and prompt leave no room for a reply.
         """
         runtime, settings = self._ready()
         prompt = settings.prompt(request, settings.first(request))
@@ -339,6 +342,19 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
             loaded, self._loaded = self._loaded, None
         if loaded is not None:
             loaded[0].close()
+
+
+def _prompt(ladder: RetryLadder, settings: ModelSettings) -> PagePrompt | Reply:
+    """Make the prompt of the next attempt that fits into the context; a reply if there is none."""
+    while True:
+        try:
+            return settings.prompt(ladder.request, ladder.settings)
+        except PageTooLargeError as error:
+            reply = ladder.leave_out(error, settings.family)
+            if reply is not None:
+                return reply
+        except (BackendReplyError, SourceError) as error:
+            return ladder.failed(error)
 
 
 def _pieces(pieces: SimpleQueue[str | Exception | None], request: PageRequest) -> Iterator[str]:

@@ -26,8 +26,9 @@ __all__ = ["ModelRuntime"]
 CACHE_BYTES: Final = 61_440
 """Bytes of one token in the decoder's cache in 16 bits: 12 layers, keys and values of 1280."""
 
-CPU_FLOAT32_BYTES: Final = 20 * 2**30
-"""With at least this much free memory, a CPU computes in float32; the weights take 13.4 GB."""
+CPU_FLOAT32_SIZES: Final = 3
+"""With so many times the size of the stored weights in free memory, a CPU computes in float32: two
+are the weights themselves. Those of the published model are stored in 6.7 GB."""
 
 
 class ModelRuntime:
@@ -56,7 +57,7 @@ class ModelRuntime:
         adapter: str | Path | None = None,
     ) -> None:
         self.device = _device(device)
-        self.dtype = _dtype(dtype, self.device)
+        self.dtype = _dtype(dtype, self.device, checkpoint)
         self._checkpoint = checkpoint
         self._adapter = None if adapter is None else adapter_files(adapter)
         try:
@@ -164,7 +165,7 @@ def _device(name: str | None) -> torch.device:
     return device
 
 
-def _dtype(name: str | None, device: torch.device) -> torch.dtype:
+def _dtype(name: str | None, device: torch.device, checkpoint: Checkpoint) -> torch.dtype:
     if name is not None:
         if name not in ("bfloat16", "float16", "float32"):
             raise ConfigurationError(
@@ -176,7 +177,9 @@ def _dtype(name: str | None, device: torch.device) -> torch.dtype:
         return torch.bfloat16 if native else torch.float16
     if device.type == "mps":
         return torch.bfloat16 if _supports_bfloat16(device) else torch.float16
-    return torch.float32 if _free_memory() >= CPU_FLOAT32_BYTES else torch.bfloat16
+    stored = sum(path.stat().st_size for path in checkpoint.weights)
+    fits = _free_memory() >= CPU_FLOAT32_SIZES * stored
+    return torch.float32 if fits else torch.bfloat16
 
 
 def _supports_bfloat16(device: torch.device) -> bool:

@@ -15,15 +15,13 @@ from .text_edits import Edit, edited
 
 __all__ = ["trimmed", "trims"]
 
-_BOUNDARIES: Final = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"(?=<\|ref\|>)",
-        r"(?<=</tr>)",
-        r"(?<=\n)",
-        r"(?<=[.!?]\s)|(?<=[。！？])",
-        r"(?<=</td>)|(?<=\s)",
-    )
+_ROW_END: Final = re.compile(r"(?<=</tr>)")
+_BOUNDARIES: Final = (
+    re.compile(r"(?=<\|ref\|>)"),
+    _ROW_END,
+    re.compile(r"(?<=\n)"),
+    re.compile(r"(?<=[.!?]\s)|(?<=[。！？])"),
+    re.compile(r"(?<=</td>)|(?<=\s)"),
 )
 """Where a text may be cut, the best boundary first."""
 
@@ -35,6 +33,9 @@ _HALF_TAG = re.compile(
 )
 _MARKER = re.compile(r"<\|(/?)(?:ref|det)\|>")
 _NEXT_TABLE = re.compile(r"<(/?)table|<\|ref\|>")
+_TAGS = re.compile(r"(?:</?(?:table|thead|tbody|tr|td|th)\b[^<>]{0,48}>|\s)+\Z")
+"""What stands between words and is part of no repeat; see :mod:`.units`."""
+
 _CELLS = re.compile(r"<(/?)(td|th|tr)\b")
 
 
@@ -56,18 +57,35 @@ def trims(text: str, loops: Iterable[Loop]) -> tuple[Edit, ...]:
 
 def _begin(text: str, loop: Loop) -> int:
     """Find the best offset to cut at, within one copy after the start of the repeats."""
-    stop = min(loop.end, loop.start + max(1, round(loop.period)))
+    period = max(1, round(loop.period))
+    stop = min(loop.end, loop.start + period)
     cut = loop.start
     for boundary in _BOUNDARIES:
         match = boundary.search(text, loop.start, stop + len("<|ref|>"))
         if match and match.start() <= stop:
             cut = match.start()
+            if boundary is _ROW_END:
+                cut = _row_before(text, loop.start, cut, period)
             break
     head = text[:cut]
     tag = head.rfind("<|ref|>")
     begins = tag if tag >= 0 and "<|/det|>" not in head[tag:] else cut - LONGEST_TAG
     half = _HALF_TAG.search(head, max(0, begins, cut - LONGEST_TAG))
     return half.start() if half else cut
+
+
+def _row_before(text: str, start: int, cut: int, period: int) -> int:
+    """Return the end of the row before a loop's first word, else ``cut``, the end of that word's row.
+
+    A loop begins with a word, not with the tags of its row, so the row of its second copy would stay.
+    It goes if it stands word for word in the copy before.
+    """
+    tags = _TAGS.search(text, max(0, start - LONGEST_TAG), start)
+    end = _ROW_END.search(text, tags.start(), start) if tags else None
+    if end is None:
+        return cut
+    before = text[max(0, end.start() - 2 * period) : end.start()]
+    return end.start() if text[end.start() : cut] in before else cut
 
 
 def _torn_tag(tail: str) -> int:
