@@ -18,6 +18,7 @@ from deepseek_ocr_rag.engine.prefill import PrefillRequest
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.slots import Assignment, Slots, SlotSettings
 from deepseek_ocr_rag.model.ngrams import NoRepeat
+from deepseek_ocr_rag.model.tokenizer import IMAGE
 
 TOKENS = 64
 TIE = 1e-3
@@ -193,8 +194,30 @@ def test_eight_bits_of_cache_move_the_logits_a_little(golden_cases, setup) -> No
     assert 0 < difference < 0.05
 
 
-@pytest.mark.skipif(CUDA or find_spec("triton") is None, reason="no triton, or a GPU runs it all")
-def test_the_kernels_agree_in_the_interpreter(golden_cases, kernels) -> None:
+INTERPRETED = pytest.mark.skipif(
+    CUDA or find_spec("triton") is None, reason="no triton, or a GPU runs it all"
+)
+
+
+@INTERPRETED
+def test_the_kernels_agree_in_the_interpreter(plain, kernels) -> None:
+    """With a prompt of a few words: the interpreter takes milliseconds for each block of numbers."""
+    ids = [0, IMAGE, 4, 1000, 77, 9]
+    logits = []
+    for setup in (plain, kernels):
+        bench = Bench(setup)
+        bench.slots.assign([Assignment(0, ids, len(ids), SlotSettings(NoRepeat(3)))])
+        picture = setup.weights.embeddings[7:8]
+        bench.decoder.prefill([PrefillRequest(0, ids, picture)])
+        bench.decoder.step(bench.rows([0]))
+        logits.append(torch.stack(bench.logits))
+    assert logits[0].std() > 0.01
+    assert (logits[0] - logits[1]).abs().max() < 1e-4
+
+
+@INTERPRETED
+@pytest.mark.long
+def test_the_kernels_write_the_published_tokens_in_the_interpreter(golden_cases, kernels) -> None:
     case = next(case for case in golden_cases if case.facts["name"] == "tiny")
     [written] = Bench(kernels).write([case], tokens=2)
     assert written == expected_tokens(case)[:2]

@@ -39,14 +39,22 @@ QUICK = FineTuning(
 
 
 @pytest.fixture(scope="session")
-def adapter(folders: dict[str, Path], data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Trained for six steps on three pages."""
+def trained(
+    folders: dict[str, Path], data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[str]]:
+    """An adapter that was trained for six steps on three pages, and what was told meanwhile."""
     folder = tmp_path_factory.mktemp("adapter") / "out"
-    result = fine_tune(folders["deepseek-ocr"], data, folder, QUICK)
+    told: list[str] = []
+    result = fine_tune(folders["deepseek-ocr"], data, folder, QUICK, told=told.append)
     assert (result.steps, result.adapter) == (6, folder)
     assert result.before is not None
     assert result.best is not None
-    return folder
+    return folder, told
+
+
+@pytest.fixture(scope="session")
+def adapter(trained: tuple[Path, list[str]]) -> Path:
+    return trained[0]
 
 
 def test_groups_name_what_they_say(folder: Path) -> None:
@@ -92,9 +100,8 @@ def test_training_changes_the_adapter_and_tells_what_it_judged(adapter: Path) ->
     assert changed == (best["step"] > 0)
 
 
-def test_training_learns(folders: dict[str, Path], data: Path, tmp_path: Path) -> None:
-    told: list[str] = []
-    fine_tune(folders["deepseek-ocr"], data, tmp_path / "out", QUICK, told=told.append)
+def test_training_learns(trained: tuple[Path, list[str]]) -> None:
+    _, told = trained
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in told if "loss" in line]
     assert "3 pages" in told[0]
     assert told[1].startswith("step 0: character error rate")

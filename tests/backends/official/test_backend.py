@@ -227,34 +227,9 @@ def test_code_that_reads_its_standard_input_finds_none(
     assert read(published, page_request(12))[0].text == "Page 12 ß"
 
 
-NO_INFER = """
-import torch
-from transformers import PretrainedConfig, PreTrainedModel
-
-
-class StandInConfig(PretrainedConfig):
-    model_type = "stand_in"
-
-
-class StandIn(PreTrainedModel):
-    config_class = StandInConfig
-
-    def __init__(self, config):
-        super().__init__(config)
-        self.weight = torch.nn.Parameter(torch.zeros(2))
-        self.post_init()
-%(behaviour)s
-"""
-
-
-def test_code_without_infer_raises_with_the_cure(
-    published_folder: Callable[..., Path], page_request: Any
-) -> None:
-    code = NO_INFER.replace("%(behaviour)s", "")
-    backend = OfficialBackend(published_folder(code=code), allow_remote_code=True, device="cpu")
+def test_code_without_infer_raises_with_the_cure(light: MakeBackend, page_request: Any) -> None:
     with pytest.raises(BackendUnavailableError) as caught:
-        read(backend, page_request(1))
-    backend.close()
+        read(light(loading="del cls.infer"), page_request(1))
     assert "no attribute 'infer'" in caught.value.problem
     assert "needs no infer" in (caught.value.remedy or "")
 
@@ -273,15 +248,12 @@ def test_code_whose_infer_is_older_raises_with_the_cure(
 
 
 def test_code_of_another_repository_is_not_fetched(
-    published_folder: Callable[..., Path], page_request: Any
+    light_transformers: Callable[..., Path], light: MakeBackend, page_request: Any
 ) -> None:
-    elsewhere = {"AutoModel": "somebody/else--modeling_stand_in.StandIn"}
-    backend = OfficialBackend(
-        published_folder(auto_map=elsewhere), allow_remote_code=True, device="cpu"
-    )
+    elsewhere = {"auto_map": {"AutoModel": "somebody/else--modeling_stand_in.StandIn"}}
+    (light_transformers("pass") / "config.json").write_text(json.dumps(elsewhere))
     with pytest.raises(BackendUnavailableError, match="somebody/else"):
-        read(backend, page_request(1))
-    backend.close()
+        read(light(), page_request(1))
 
 
 # --- what is asked before anything runs -----------------------------------------------------

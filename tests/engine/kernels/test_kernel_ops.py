@@ -136,12 +136,11 @@ def test_rotate_and_store(numbers, dtype, kind) -> None:
 @pytest.mark.parametrize("queries", [1, 5])
 @pytest.mark.parametrize("window", [None, 40])
 def test_attend(numbers, dtype, kind, queries, window) -> None:
-    lengths = [0, 7, 63, 64, 200, 301]
-    slots, cache = filled(
-        numbers, lengths, kind=kind, dtype=dtype, prompts=[1, 3, 63, 20, 190, 100]
-    )
-    rows = StepRows(integers([4, 0, 5, 2, 1, 3]), integers([0] * 6), queries)
-    values = numbers(6 * queries, 64, dtype=dtype)
+    # Nothing, a part of a block, a block but one, a block, and parts of a third one.
+    lengths = [0, 7, 63, 64, 150]
+    slots, cache = filled(numbers, lengths, kind=kind, dtype=dtype, prompts=[1, 3, 63, 20, 90])
+    rows = StepRows(integers([4, 0, 2, 1, 3]), integers([0] * 5), queries)
+    values = numbers(5 * queries, 64, dtype=dtype)
     expected = PLAIN.attend(values, rows, slots, cache, window)
     found = KERNELS.attend(values, rows, slots, cache, window)
     assert difference(found, expected) < TOLERANCE[dtype]

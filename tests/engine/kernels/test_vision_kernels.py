@@ -63,11 +63,11 @@ def on_device(weights):
 
 
 SQUARES = [
-    pytest.param(1, 20, 20, WindowTuning(64, 4, 1), id="whole picture, blocks reach over its edge"),
-    pytest.param(2, 24, 24, WindowTuning(128, 4, 2), id="whole picture, cut into blocks"),
+    pytest.param(1, 12, 12, WindowTuning(64, 4, 1), id="whole picture, blocks reach over its edge"),
+    pytest.param(2, 16, 16, WindowTuning(128, 4, 2), id="whole picture, cut into blocks"),
     pytest.param(1, 8, 8, None, id="small picture"),
-    pytest.param(2, 12, 4, WindowTuning(16, 4, 1), id="windows that fit"),
-    pytest.param(2, 10, 4, WindowTuning(32, 4, 1), id="windows that reach over the edge"),
+    pytest.param(2, 8, 4, WindowTuning(16, 4, 1), id="windows that fit"),
+    pytest.param(2, 6, 4, WindowTuning(32, 4, 1), id="windows that reach over the edge"),
     pytest.param(1, 10, 14, None, id="picture smaller than a window"),
     pytest.param(1, 20, 14, None, id="the published window"),
 ]
@@ -154,8 +154,10 @@ def test_patch_vectors_to_the_bit(dtype) -> None:
 def test_the_towers_together(monkeypatch, golden_config, golden_weights) -> None:
     """Every kernel where it is used: a picture smaller than a window, and one larger."""
     weights = on_device(golden_weights.vision)
-    vision = Vision(golden_config, weights, capture=False)
-    views = [torch.randint(0, 256, (1, 3, side, side), dtype=torch.uint8) for side in (128, 240)]
+    # Small windows, so that a small picture has several.
+    sizes = replace(golden_config, sam=replace(golden_config.sam, window=4))
+    vision = Vision(sizes, weights, capture=False)
+    views = [torch.randint(0, 256, (1, 3, side, side), dtype=torch.uint8) for side in (48, 96)]
     views = [view.to(DEVICE) for view in views]
     expected = [vision.features(view) for view in views]
     for module in (pointwise, pixels, sam_attention):

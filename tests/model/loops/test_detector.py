@@ -58,9 +58,10 @@ def test_every_loop_among_the_real_outputs_is_found(outputs: dict[str, str]) -> 
     assert [name for name in loops if not find_loops(outputs[name])] == []
 
 
-def test_no_other_real_output_is_taken_for_one(outputs: dict[str, str]) -> None:
-    good = [name for name in outputs if LABELLED.label(name) == "good"]
-    assert len(good) > 500
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.long), 4])
+def test_no_other_real_output_is_taken_for_one(outputs: dict[str, str], every: int) -> None:
+    good = [name for name in outputs if LABELLED.label(name) == "good"][::every]
+    assert len(good) > 500 / every
     assert [name for name in good if find_loops(outputs[name])] == []
 
 

@@ -396,12 +396,12 @@ def test_every_cell_of_a_grid_comes_out_in_its_row_and_column(
 
 
 def test_a_page_made_to_be_slow_takes_only_seconds() -> None:
-    n = 4000
+    n = 2000
     stairs = tuple(
         Word("w", Box.clamped(i / n, i % 500 / 500, i / n + 0.001, i % 500 / 500 + 0.0015), 9)
         for i in range(n)
     )
     start = thread_time()
     blocks = lay_out(TextLayer(stairs, width=WIDTH, height=HEIGHT))
-    assert thread_time() - start < 20
+    assert thread_time() - start < 6
     assert sum(b.text.count("w") for b in blocks) == n
