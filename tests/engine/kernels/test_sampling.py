@@ -105,6 +105,24 @@ def test_the_whole_sequence_counts_without_a_window(ops) -> None:
     assert tokens == [6]
 
 
+def test_an_exempt_token_may_be_repeated(ops) -> None:
+    rules = [NoRepeat(3, exempt=frozenset(kept)) for kept in ([4, 7], [4, 8])]
+    slots = slots_with([5, 6, 7, 5, 6], [5, 6, 7, 5, 6], rules=rules)
+    assert [tokens for tokens, _ in sample(ops, favour(7, 7), slots)] == [[7], [6]]
+
+
+def test_what_stands_before_the_window_may_be_repeated(ops) -> None:
+    sequence = [5, 6, 7, 8, 9, 5, 6]
+    slots = slots_with(sequence, sequence, rules=[NoRepeat(3, 6), NoRepeat(3, 7)])
+    assert [tokens for tokens, _ in sample(ops, favour(7, 7), slots)] == [[7], [6]]
+
+
+def test_the_last_tokens_may_not_be_repeated_at_once(ops) -> None:
+    slots = slots_with([5, 7, 7], rules=[NoRepeat(2)])
+    [(tokens, _)] = sample(ops, favour(7), slots)
+    assert tokens == [6]
+
+
 def test_the_prompt_may_not_be_repeated_either(ops) -> None:
     slots = slots_with([5, 6, 7, 8, 5, 6], rules=[NoRepeat(3)], prompts=[4])
     [(tokens, _)] = sample(ops, favour(7), slots)
