@@ -123,9 +123,9 @@ class PacedServer:
         self._pictures: deque[tuple[asyncio.StreamWriter, asyncio.Event]] = deque()
         self._running: dict[asyncio.StreamWriter, tuple[int, asyncio.Event]] = {}
 
-    async def serve(self) -> None:
-        """Serve until standard input ends; the port is the first line printed."""
-        server = await asyncio.start_server(self._answer, "127.0.0.1", 0, limit=2**22)
+    async def serve(self, port: int) -> None:
+        """Serve until standard input ends; the port, 0 for any, is the first line printed."""
+        server = await asyncio.start_server(self._answer, "127.0.0.1", port, limit=2**22)
         print(server.sockets[0].getsockname()[1], flush=True)
         tasks = [asyncio.create_task(self._prepare()), asyncio.create_task(self._generate())]
         await asyncio.to_thread(sys.stdin.read)
@@ -330,11 +330,12 @@ def main() -> int:
     parser.add_argument("--before", type=Path, help="src folder of another checkout")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--client", choices=("ours", "plain"), help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        asyncio.run(PacedServer(options.tokens, options.pace).serve())
+        asyncio.run(PacedServer(options.tokens, options.pace).serve(options.port))
         return 0
     if options.client:
         print(json.dumps(asdict(run_client(options))))

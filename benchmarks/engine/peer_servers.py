@@ -12,14 +12,28 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["PEERS", "Configuration", "Peer", "install", "resolved", "served"]
+__all__ = [
+    "PEERS",
+    "Configuration",
+    "Peer",
+    "commands",
+    "expert_tables",
+    "install",
+    "resolved",
+    "served",
+    "versions",
+]
 
 PROCESSOR = "vllm.model_executor.models.deepseek_ocr:NGramPerReqLogitsProcessor"
 READY_SECONDS = 1200.0
+SHAPE = "E=64,N=896,device_name="
+HOPPER = ("NVIDIA_H20", "NVIDIA_H200", "NVIDIA_H100_80GB_HBM3", "NVIDIA_GH200_480GB")
+TABLES = "{tables}"
+"""In a configuration's environment: the folder of :func:`expert_tables`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +58,12 @@ class Peer:
 
 
 # Pages do not repeat, so caches of prefixes and pictures would only cost memory.
-_LEAN = ("--no-enable-prefix-caching", "--mm-processor-cache-gb", "0")
-_TUNED = (*_LEAN, "--renderer-num-workers", "12", "--max-num-seqs", "512")
+_LEAN = ("--no-enable-prefix-caching", "--mm-processor-cache-gb", "0", "--max-num-seqs", "512")
 _GRAPHS = ("--compilation-config", json.dumps({"cudagraph_mm_encoder": True}))
+_ONE = (*_LEAN, "--renderer-num-workers", "12")
+_FOUR = (*_LEAN, "--renderer-num-workers", "4", "--api-server-count", "4")
+_RULE = ("--logits-processors", PROCESSOR)
+_TABLES = {"VLLM_TUNED_CONFIG_FOLDER": TABLES}
 _OLD_RUNNER = {"VLLM_USE_V2_MODEL_RUNNER": "0"}  # the new one refuses the processor
 
 PEERS = {
@@ -55,14 +72,26 @@ PEERS = {
         ("vllm==0.33.0",),
         ("vllm", "serve", "{model}", "--host", "127.0.0.1", "--port", "{port}"),
         (
-            Configuration("plain", _LEAN),
-            Configuration("12 renderers", _TUNED),
-            Configuration("12 renderers, encoder graphs", (*_TUNED, *_GRAPHS)),
-            Configuration("plain", (*_LEAN, "--logits-processors", PROCESSOR), _OLD_RUNNER, rule=True),
+            Configuration("plain", _LEAN[:3]),
+            Configuration("tuned", (*_ONE, *_GRAPHS), _TABLES),
+            Configuration("tuned, 4 API servers", (*_FOUR, *_GRAPHS), _TABLES),
             Configuration(
-                "12 renderers", (*_TUNED, "--logits-processors", PROCESSOR), _OLD_RUNNER, rule=True
+                "tuned, 4 API servers, fp8 cache",
+                (*_FOUR, *_GRAPHS, "--kv-cache-dtype", "fp8"),
+                _TABLES,
+            ),
+            Configuration("plain", (*_LEAN[:3], *_RULE), _OLD_RUNNER, rule=True),
+            Configuration("tuned", (*_ONE, *_GRAPHS, *_RULE), _TABLES | _OLD_RUNNER, rule=True),
+            Configuration(
+                "tuned, 4 API servers",
+                (*_FOUR, *_GRAPHS, *_RULE),
+                _TABLES | _OLD_RUNNER,
+                rule=True,
             ),
         ),
+        note="tuned: 12 renderers in one or 16 in four API servers, 512 pages at once, graphs of the "
+        "picture encoder, and for the experts the table of the next card of its generation if its own "
+        "has none",
     ),
     "sglang": Peer(
         "sglang",
@@ -110,6 +139,48 @@ def install(peer: Peer, folder: Path) -> None:
     (folder / "complete").touch()
 
 
+def outside() -> dict[str, str]:
+    """The variables of this process, without those that lead Python to this one's packages."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
+def versions(peer: Peer, folder: Path) -> str:
+    """What is installed in a peer's environment: its version, and torch's."""
+    names = [peer.packages[0].partition("==")[0], "torch"]
+    code = "import importlib.metadata as m, sys; print(*map(m.version, sys.argv[1:]))"
+    command = [str(_bin(folder) / "python"), "-c", code, *names]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, env=outside())
+    version, torch = done.stdout.split()
+    return f"{version} (torch {torch})"
+
+
+def expert_tables(folder: Path, card: str, out: Path) -> Path:
+    """Give a card the block sizes of the experts' products that were found on its next of kin.
+
+    vLLM has tables by the card's name. DeepSeek-OCR's shape has one for the H20 alone, whose
+    multiprocessors are of the same kind as those of other Hopper cards.
+
+    Args:
+        folder: The environment that has vLLM.
+        card: As ``torch.cuda.get_device_name`` says it.
+        out: Where the table is written.
+
+    Returns:
+        ``out``, empty if the card has a table of its own or no kin.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    mine = card.replace(" ", "_")
+    if not mine.startswith(HOPPER):
+        return out
+    tables = "lib/python*/site-packages/vllm/model_executor/layers/fused_moe/configs"
+    for kin in HOPPER:
+        for table in folder.glob(f"{tables}/{SHAPE}{kin}.json"):
+            own = table.with_name(f"{SHAPE}{mine}.json")
+            if not own.exists() and not any(out.iterdir()):
+                shutil.copyfile(table, out / own.name)
+    return out
+
+
 def resolved(peer: Peer) -> dict[str, str]:
     """The versions that an installation of a peer would get; nothing is installed."""
     command = [
@@ -123,13 +194,22 @@ def resolved(peer: Peer) -> dict[str, str]:
 
 @contextmanager
 def served(
-    peer: Peer, configuration: Configuration, folder: Path, model: str, port: int, log: Path
+    peer: Peer,
+    configuration: Configuration,
+    folder: Path,
+    model: str,
+    port: int,
+    log: Path,
+    tables: Path,
 ) -> Iterator[tuple[str, float]]:
     """Start a peer's server; yields its URL and the seconds until it answered."""
     words = [word.format(model=model, port=port) for word in peer.command]
     command = [str(_bin(folder) / words[0]), *words[1:], *configuration.options]
-    environment = {**os.environ, **configuration.environment}
-    print("$", " ".join(f"{k}={v}" for k, v in configuration.environment.items()), *command)
+    chosen = {k: v.format(tables=tables) for k, v in configuration.environment.items()}
+    # What it compiles is built with the tools of its own environment.
+    path = f"{_bin(folder)}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    environment = {**outside(), "PATH": path, **chosen}
+    print("$", *(f"{k}={v}" for k, v in chosen.items()), *command, flush=True)
     begin = time.perf_counter()
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -140,13 +220,18 @@ def served(
             _await(url, process, log)
             yield url, time.perf_counter() - begin
         finally:
-            # Its workers are in its session, and hold the card.
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server and its workers, which are in its session and hold the card."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(15)
+    # Whoever has outlived it.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -2,53 +2,65 @@
 
     python benchmarks/engine/peers.py MODEL PDF [--pages 512] [--tokens 1000] [--peers local,vllm,sglang]
     python benchmarks/engine/peers.py MODEL PDF --dry-run
+    python benchmarks/engine/peers.py MODEL PDF --environment vllm=FOLDER [--configurations "rule:tuned;tuned"]
     python benchmarks/engine/peers.py MODEL PDF --peers NAME=http://127.0.0.1:8000
 
 MODEL is a folder or hub id of DeepSeek-OCR. Each peer gets an environment of its own below ``--work``,
-made when it is first wanted, and is started in several ways; the best counts, with and without the
-rule against repeats, and is marked. A server that already runs can be named with its URL. ``--dry-run``
-prints the commands and the versions that an installation would get, and reads nothing.
+made when it is first wanted, or is taken from ``--environment``, where FOLDER/bin has its commands. It
+is started in several ways; the best counts, with and without the rule against repeats, and is marked.
+A server that already runs can be named with its URL. ``--dry-run`` prints the commands and the
+versions that an installation would get, and reads nothing.
 
 Every page is a picture that was drawn beforehand; every text has ``--tokens`` tokens, its end being
-forbidden until then. Servers are asked over loopback by a client that only counts what comes, whose
-requests are made before the clock starts. The local engine gets its pictures in memory.
+forbidden or ignored until then. Servers are asked over loopback by a client that only counts what
+comes, whose requests are made before the clock starts; one page comes as a stream, many come whole.
+The local engine gets its pictures in memory, and drafts nothing: random weights write loops, in which
+drafts are right more often than in a page.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import importlib.metadata
 import json
 import platform
-import re
+import signal
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import httpx
 import torch
-from peer_servers import PEERS, commands, install, resolved, served
+from peer_requests import Bodies, Served, sizes
+from peer_servers import (
+    PEERS,
+    Configuration,
+    Peer,
+    commands,
+    expert_tables,
+    install,
+    resolved,
+    served,
+    versions,
+)
 from PIL import Image
 
 from deepseek_ocr_rag import open_source
-from deepseek_ocr_rag.backends.attempts import AttemptSettings
-from deepseek_ocr_rag.backends.base import PageRequest
-from deepseek_ocr_rag.backends.remote.request_body import NO_REPEAT, request_body
+from deepseek_ocr_rag.backends.remote.request_body import NO_REPEAT
 from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.runner import PageImage
-from deepseek_ocr_rag.engine.sequence import PageTask
+from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
 from deepseek_ocr_rag.engine.startup import EngineSettings, start_engine
 from deepseek_ocr_rag.model.checkpoint import Checkpoint, find_checkpoint
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
 from deepseek_ocr_rag.model.tokenizer import BOS, IMAGE, ModelTokenizer
 from deepseek_ocr_rag.model.views import page_grid
-
-AT_ONCE = (8, 32)
-PORT = 8765
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,120 +82,76 @@ def pictures(pdf: Path, pages: int, mode: str) -> list[Image.Image]:
     with open_source(pdf) as source:
         side = mode_named(mode).long_side
         count = min(pages, source.page_count)
-        drawn = [source.render(number, side).convert("RGB") for number in range(1, count + 1)]
+
+        def drawn_page(number: int) -> Image.Image:
+            return source.render(number, side).convert("RGB")
+
+        with ThreadPoolExecutor() as threads:
+            drawn = list(threads.map(drawn_page, range(1, count + 1)))
     return [drawn[number % len(drawn)] for number in range(pages)]
 
 
-def sizes(pages: int) -> list[int]:
-    return [*(count for count in AT_ONCE if count < pages), pages]
-
-
-class Served:
-    """A server that is asked for forced texts."""
-
-    def __init__(self, url: str, images: list[Image.Image], options: argparse.Namespace) -> None:
-        self._url = url
-        self._options = options
-        self._model = httpx.get(f"{url}/v1/models", trust_env=False).json()["data"][0]["id"]
-        self._images = images
-        self._bodies: dict[tuple[int, int, bool], bytes] = {}
-
-    def _body(self, number: int, tokens: int, rule: bool) -> bytes:
-        key = number, tokens, rule
-        if key not in self._bodies:
-            task, mode = task_named("document"), mode_named(self._options.mode)
-            settings = AttemptSettings(task, mode, NO_REPEAT if rule else None)
-            page = PageRequest(
-                0, 1, "", "", self._images[number], text_layer=None, task=task, resolution=mode
-            )
-            body = request_body(self._model, page, settings)
-            body.fields.update(max_tokens=tokens, min_tokens=tokens, ignore_eos=True)
-            self._bodies[key] = body.encoded()
-        return self._bodies[key]
-
-    def measure(self, rule: bool) -> tuple[float, float, tuple[float, ...]]:
-        """Ask for a page alone, then for many at once."""
-        tokens = self._options.tokens
-        for number in range(self._options.pages):
-            self._body(number, tokens, rule)
-        return asyncio.run(self._measure(rule))
-
-    async def _measure(self, rule: bool) -> tuple[float, float, tuple[float, ...]]:
-        limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(timeout=3600, trust_env=False, limits=limits) as client:
-            await self._ask(client, 0, rule)
-            first, took = await self._ask(client, 0, rule)
-            rates = []
-            for count in sizes(self._options.pages):
-                begin = time.perf_counter()
-                await asyncio.gather(*(self._ask(client, n, rule) for n in range(count)))
-                rates.append(count / (time.perf_counter() - begin))
-        return first * 1e3, (self._options.tokens - 1) / (took - first), tuple(rates)
-
-    async def _ask(self, client: httpx.AsyncClient, number: int, rule: bool) -> tuple[float, float]:
-        """Returns the seconds to the first token and to the end."""
-        body = self._body(number, self._options.tokens, rule)
-        begin, first, tail = time.perf_counter(), 0.0, b""
-        async with client.stream(
-            "POST",
-            f"{self._url}/v1/chat/completions",
-            content=body,
-            headers={"content-type": "application/json"},
-        ) as reply:
-            if reply.status_code != 200:
-                raise RuntimeError(f"{reply.status_code}: {(await reply.aread())[:300]!r}")
-            async for piece in reply.aiter_raw():
-                # The first event may only name the role.
-                if not first and b'"content":"' in piece.replace(b'": "', b'":"').replace(
-                    b'"content":""', b""
-                ):
-                    first = time.perf_counter() - begin
-                tail = (tail + piece)[-4096:]
-        took = time.perf_counter() - begin
-        counts = re.findall(rb'"completion_tokens": ?(\d+)', tail)
-        written = int(counts[-1]) if counts else 0
-        if written != self._options.tokens:
-            raise RuntimeError(f"{written} tokens came, not {self._options.tokens}")
-        return first or took, took
-
-
-def ask_servers(options: argparse.Namespace, images: list[Image.Image]) -> list[Measured]:
-    found = []
+def ask_servers(
+    options: argparse.Namespace, images: list[Image.Image], rows: list[Measured]
+) -> None:
+    """Measure the servers, and add their rows one after the other."""
+    bodies = Bodies(images, options)
     for name in options.peers.split(","):
         if "=" in name:
             title, _, url = name.partition("=")
             for rule in (False, True):
-                result = Served(url, images, options).measure(rule)
-                found.append(Measured(title, "running", "as it is", rule, 0.0, *result))
+                result = Served(url, bodies, options.tokens).measure(rule)
+                rows.append(Measured(title, "running", "as it is", rule, 0.0, *result))
         elif name != "local":
-            found += _in_environment(name, options, images)
-    return found
+            _in_environment(name, options, bodies, rows)
 
 
 def _in_environment(
-    name: str, options: argparse.Namespace, images: list[Image.Image]
-) -> list[Measured]:
-    peer, folder, found = PEERS[name], options.work / name, []
-    install(peer, folder)
-    version = peer.packages[0].partition("==")[2]
-    for number, configuration in enumerate(peer.configurations):
+    name: str, options: argparse.Namespace, bodies: Bodies, rows: list[Measured]
+) -> None:
+    peer = PEERS[name]
+    folder = dict(options.environment).get(name)
+    if folder is None:
+        folder = options.work / name
+        install(peer, folder)
+    version = versions(peer, folder)
+    tables = expert_tables(folder, card(), options.work / f"{name}-tables")
+    for number, configuration in enumerate(wanted(peer, options.configurations)):
         log = options.work / f"{name}-{number}.log"
+        server = served(
+            peer, configuration, folder, options.model, free_port(), log, tables.resolve()
+        )
         try:
-            with served(peer, configuration, folder, options.model, PORT, log) as (url, ready):
-                result = Served(url, images, options).measure(configuration.rule)
+            with server as (url, ready):
+                result = Served(url, bodies, options.tokens).measure(configuration.rule)
         except (RuntimeError, httpx.HTTPError) as error:
             # Not every release has every option: the others still count.
             print(f"{name}, {configuration.name}: {error}", flush=True)
             continue
-        found.append(
-            Measured(name, version, configuration.name, configuration.rule, ready, *result)
-        )
-        print(found[-1], flush=True)
-    return found
+        rows.append(Measured(name, version, configuration.name, configuration.rule, ready, *result))
+        print(rows[-1], flush=True)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def wanted(peer: Peer, names: str) -> list[Configuration]:
+    """The configurations that are named, in that order, ``rule:`` before those with the rule."""
+    known = {f"{'rule:' if each.rule else ''}{each.name}": each for each in peer.configurations}
+    return [known[name] for name in (names.split(";") if names else known) if name in known]
+
+
+def card() -> str:
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor()
 
 
 def ask_engine(options: argparse.Namespace, images: list[Image.Image]) -> list[Measured]:
     """Measure the local engine, in this process."""
+    WrittenSequence.expects_drafts = property(lambda sequence: False)  # type: ignore[assignment,method-assign]
     version = importlib.metadata.version("deepseek-ocr-rag")
     checkpoint = find_checkpoint(options.model)
     found = []
@@ -205,6 +173,7 @@ def ask_engine(options: argparse.Namespace, images: list[Image.Image]) -> list[M
             found.append(
                 Measured("local", version, name, rule, ready, first * 1e3, speed, tuple(rates))
             )
+            print(found[-1], file=sys.stderr, flush=True)
         engine.close()
         del engine, asked
         if torch.cuda.is_available():
@@ -284,6 +253,14 @@ def table(rows: list[Measured], pages: int) -> str:
     return "\n".join(lines)
 
 
+def environment(word: str) -> tuple[str, Path]:
+    """``NAME=FOLDER``."""
+    name, _, folder = word.partition("=")
+    if name not in PEERS or not folder:
+        raise argparse.ArgumentTypeError(f"not NAME=FOLDER with a name of {', '.join(PEERS)}")
+    return name, Path(folder)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("model")
@@ -293,19 +270,32 @@ def main() -> None:
     parser.add_argument("--mode", default="gundam")
     parser.add_argument("--peers", default="local,vllm,sglang")
     parser.add_argument("--work", type=Path, default=Path("build/peers"), help="environments, logs")
+    parser.add_argument(
+        "--environment",
+        type=environment,
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="of a peer, if it exists already",
+    )
+    parser.add_argument(
+        "--configurations", default="", help="those to start, with ; between them; by default all"
+    )
     parser.add_argument("--device", help="of the local engine")
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--engine", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    # A shell that starts it in the background has it ignore interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     names = [name for name in options.peers.split(",") if name in PEERS]
     if options.dry_run:
         for name in names:
             peer = PEERS[name]
             for command in commands(peer, options.work / name):
                 print("$", " ".join(command))
-            wanted = {"torch", "transformers", name}
-            versions = {k: v for k, v in resolved(peer).items() if k.lower() in wanted}
-            print(" ".join(f"{package} {version}" for package, version in versions.items()))
+            told = {"torch", "transformers", name}
+            found = {k: v for k, v in resolved(peer).items() if k.lower() in told}
+            print(" ".join(f"{package} {version}" for package, version in found.items()))
             print(*([f"note: {peer.note}"] if peer.note else []))
         return
     options.work.mkdir(parents=True, exist_ok=True)
@@ -313,15 +303,16 @@ def main() -> None:
     if options.engine:
         print(json.dumps([asdict(row) for row in ask_engine(options, images)]))
         return
-    rows = []
+    rows: list[Measured] = []
     if "local" in options.peers.split(","):
         # In a process of its own, which gives the card's memory back.
         done = subprocess.run([sys.executable, *sys.argv, "--engine"], stdout=-1, check=True)
         rows = [Measured(**row) for row in json.loads(done.stdout.splitlines()[-1])]
-    rows += ask_servers(options, images)
-    card = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor()
+    with suppress(KeyboardInterrupt):
+        # Whoever has seen enough interrupts it, and has a table of that.
+        ask_servers(options, images, rows)
     print(
-        f"\n{card}, torch {torch.__version__}; {options.pages} pages of {options.tokens} tokens\n"
+        f"\n{card()}, torch {torch.__version__}; {options.pages} pages of {options.tokens} tokens\n"
     )
     print(table(rows, options.pages))
     for name in names:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 CONFIG = {
+    "architectures": ["DeepseekOCRForCausalLM"],
+    "candidate_resolutions": [[1024, 1024]],
+    "global_view_pos": "head",
     "model_type": "deepseek_vl_v2",
+    "tile_tag": "2D",
+    "torch_dtype": "bfloat16",
     "language_config": {
+        "architectures": ["DeepseekV2ForCausalLM"],
         "bos_token_id": 0,
         "eos_token_id": 1,
         "first_k_dense_replace": 1,
         "hidden_size": 1280,
         "intermediate_size": 6848,
+        "kv_lora_rank": None,
+        "lm_head": True,
         "max_position_embeddings": 8192,
         "moe_intermediate_size": 896,
         "n_group": 1,
@@ -19,13 +27,28 @@ CONFIG = {
         "num_experts_per_tok": 6,
         "num_hidden_layers": 12,
         "num_key_value_heads": 10,
+        "q_lora_rank": None,
+        "qk_nope_head_dim": 0,
+        "qk_rope_head_dim": 0,
+        "rm_head": False,
         "topk_group": 1,
         "topk_method": "greedy",
+        "torch_dtype": "bfloat16",
+        "use_mla": False,
+        "v_head_dim": 0,
         "vocab_size": 129280,
     },
-    "projector_config": {"input_dim": 2048, "n_embed": 1280, "projector_type": "linear"},
+    "projector_config": {
+        "input_dim": 2048,
+        "model_type": "mlp_projector",
+        "n_embed": 1280,
+        "projector_type": "linear",
+    },
     "vision_config": {
+        "image_size": 1024,
+        "mlp_ratio": 3.7362,
         "model_name": "deeplip_b_l",
+        "model_type": "vision",
         "width": {
             "clip-l-14-224": {
                 "heads": 16,

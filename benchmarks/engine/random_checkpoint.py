@@ -26,6 +26,9 @@ from torch import Tensor
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.weights.mapping import assemble
 
+BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "processor_config.json")
+"""Published beside the tokenizer; other engines want them."""
+
 UNUSED = "model.vision_model.embeddings.patch_embedding.weight"
 """Published, and used by no code."""
 
@@ -35,7 +38,7 @@ def write(folder: Path, tokenizer: Path, *, seed: int = 0, deviation: float | No
 
     Args:
         folder: Where.
-        tokenizer: ``tokenizer.json``.
+        tokenizer: ``tokenizer.json``; what was published beside it is copied too.
         seed: Of the weights.
         deviation: Standard deviation of every matrix; None takes one over the
             square root of its inputs.
@@ -62,6 +65,9 @@ def write(folder: Path, tokenizer: Path, *, seed: int = 0, deviation: float | No
     tensors[UNUSED] = torch.zeros(1024, 3, 14, 14).to(torch.bfloat16)
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     shutil.copyfile(tokenizer, folder / "tokenizer.json")
+    for file in map(tokenizer.with_name, BESIDE):
+        if file.exists():
+            shutil.copyfile(file, folder / file.name)
     # Last: with it, the folder counts as whole.
     (folder / "config.json").write_text(json.dumps(CONFIG, indent=1))
     return folder

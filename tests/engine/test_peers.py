@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import httpx
 import pytest
+
+import deepseek_ocr_rag
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.slow
 
-from benchmark_scripts import BENCHMARKS
+from benchmark_scripts import BENCHMARKS, load_benchmark
 
 TOKENS = 6
 
@@ -32,8 +37,13 @@ def double(tokens: int) -> Iterator[str]:
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     script = BENCHMARKS / "engine/peers.py"
+    source = str(Path(deepseek_ocr_rag.__file__).parents[1])
     return subprocess.run(
-        [sys.executable, str(script), *arguments], capture_output=True, text=True, check=False
+        [sys.executable, str(script), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": source},
     )
 
 
@@ -75,3 +85,59 @@ def test_a_server_that_writes_other_numbers_of_tokens_does_not_count(sample_pdf,
         )  # fmt: skip
     assert done.returncode != 0
     assert f"{TOKENS - 1} tokens came, not {TOKENS}" in done.stderr
+
+
+def environment(folder: Path) -> Path:
+    """One whose ``vllm`` is the double, and refuses processors and other packages than its own."""
+    source = Path(deepseek_ocr_rag.__file__).parents[1]
+    packages = folder / "packages"
+    for name, version in (("vllm", "0.26.0"), ("torch", "2.11.0")):
+        about = packages / f"{name}-{version}.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        )
+    scripts = {
+        "python": f'PYTHONPATH={packages} exec {sys.executable} -S "$@"',
+        "vllm": f"""case "$*" in *--logits-processors*) echo no such option; exit 2;; esac
+[ -z "$PYTHONPATH" ] || exit 3
+while [ "$1" != --port ]; do shift; done
+export PYTHONPATH={source}
+sleep 600 | {sys.executable} {BENCHMARKS / "engine/client_cost.py"} --serve --tokens {TOKENS} --pace 0 --port $2""",
+    }
+    (folder / "bin").mkdir()
+    for name, lines in scripts.items():
+        script = folder / "bin" / name
+        script.write_text(f"#!/bin/sh\n{lines}\n")
+        script.chmod(0o755)
+    return folder
+
+
+def test_servers_of_an_environment_that_exists_are_started_and_ended(sample_pdf, tmp_path):
+    folder = environment(tmp_path / "there")
+    done = run(
+        "model", str(sample_pdf), "--pages", "2", "--tokens", str(TOKENS), "--mode", "tiny",
+        "--work", str(tmp_path / "work"), "--peers", "vllm", "--environment", f"vllm={folder}",
+        "--configurations", "plain;rule:plain",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    _, *rows = cells(done.stdout)
+    # One configuration did not start, and the other counts.
+    assert "no such option" in done.stdout
+    ((engine, configuration, rule, ready, *_),) = rows
+    assert (engine, configuration, rule) == ("vllm 0.26.0 (torch 2.11.0)", "plain", "no")
+    assert float(ready) > 0
+    port = done.stdout.split("--port ")[1].split()[0]
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{port}/v1/models", trust_env=False)
+
+
+def test_a_card_takes_the_table_of_its_next_of_kin(tmp_path):
+    tables = tmp_path / "lib/python3.12/site-packages/vllm/model_executor/layers/fused_moe/configs"
+    tables.mkdir(parents=True)
+    (tables / "E=64,N=896,device_name=NVIDIA_H20.json").write_text("{}")
+    servers = load_benchmark("engine/peer_servers.py")
+    found = servers.expert_tables(tmp_path, "NVIDIA H200", tmp_path / "found")
+    assert [table.name for table in found.iterdir()] == ["E=64,N=896,device_name=NVIDIA_H200.json"]
+    assert not any(servers.expert_tables(tmp_path, "NVIDIA H20", tmp_path / "own").iterdir())
+    assert not any(servers.expert_tables(tmp_path, "NVIDIA A100", tmp_path / "other").iterdir())
