@@ -21,7 +21,6 @@ drafts are right more often than in a page.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import platform
 import signal
@@ -50,7 +49,7 @@ from peer_servers import (
 )
 from PIL import Image
 
-from deepseek_ocr_rag import open_source
+from deepseek_ocr_rag import __version__, open_source
 from deepseek_ocr_rag.backends.remote.request_body import NO_REPEAT
 from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.runner import PageImage
@@ -152,7 +151,7 @@ def card() -> str:
 def ask_engine(options: argparse.Namespace, images: list[Image.Image]) -> list[Measured]:
     """Measure the local engine, in this process."""
     WrittenSequence.expects_drafts = property(lambda sequence: False)  # type: ignore[assignment,method-assign]
-    version = importlib.metadata.version("deepseek-ocr-rag")
+    version = __version__
     checkpoint = find_checkpoint(options.model)
     found = []
     for cache in ("model", "fp8"):
