@@ -8,13 +8,15 @@ import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 from PIL import Image
 
 from deepseek_ocr_rag.backends.attempts import AttemptSettings
 from deepseek_ocr_rag.backends.base import PageRequest
-from deepseek_ocr_rag.backends.remote.request_body import NO_REPEAT, request_body
+from deepseek_ocr_rag.backends.page_images import png_base64
+from deepseek_ocr_rag.backends.remote.request_body import NO_REPEAT, RequestBody, request_body
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
 __all__ = ["AT_ONCE", "Bodies", "Served", "sizes"]
@@ -28,35 +30,39 @@ def sizes(pages: int) -> list[int]:
 
 
 class Bodies:
-    """Bodies of requests, each made once for all configurations of a server."""
+    """Bodies of requests. Each picture is encoded once for all servers, each body for all
+    configurations of one."""
 
     def __init__(self, images: Sequence[Image.Image], options: argparse.Namespace) -> None:
-        self._images = images
         self._options = options
+        self._first = images[0]
+        with ThreadPoolExecutor() as threads:
+            self._pictures = list(threads.map(png_base64, map(self._page, images)))
         self._made: dict[tuple[str, bool], tuple[bytes, list[bytes]]] = {}
 
     def of(self, model: str, rule: bool) -> tuple[bytes, list[bytes]]:
         """The first page as a stream, and all pages whole."""
         if (model, rule) not in self._made:
-
-            def body(number: int) -> bytes:
-                return self._body(model, number, rule, stream=False)
-
-            with ThreadPoolExecutor() as threads:
-                whole = list(threads.map(body, range(len(self._images))))
-            self._made[model, rule] = self._body(model, 0, rule, stream=True), whole
+            stream, whole = (self._fields(model, rule, stream=stream) for stream in (True, False))
+            self._made[model, rule] = (
+                RequestBody(stream, self._pictures[0]).encoded(),
+                [
+                    RequestBody(whole, picture).encoded(["stream_options"])
+                    for picture in self._pictures
+                ],
+            )
         return self._made[model, rule]
 
-    def _body(self, model: str, number: int, rule: bool, *, stream: bool) -> bytes:
+    def _page(self, image: Image.Image) -> PageRequest:
         task, mode = task_named("document"), mode_named(self._options.mode)
-        settings = AttemptSettings(task, mode, NO_REPEAT if rule else None)
-        page = PageRequest(
-            0, 1, "", "", self._images[number], text_layer=None, task=task, resolution=mode
-        )
-        body = request_body(model, page, settings)
+        return PageRequest(0, 1, "", "", image, text_layer=None, task=task, resolution=mode)
+
+    def _fields(self, model: str, rule: bool, *, stream: bool) -> dict[str, Any]:
+        page = self._page(self._first)
+        settings = AttemptSettings(page.task, page.resolution, NO_REPEAT if rule else None)
+        fields = request_body(model, page, settings).fields
         # An end that is ignored need not be forbidden, which would cost vLLM a processor.
-        body.fields.update(max_tokens=self._options.tokens, ignore_eos=True, stream=stream)
-        return body.encoded(() if stream else ("stream_options",))
+        return fields | {"max_tokens": self._options.tokens, "ignore_eos": True, "stream": stream}
 
 
 class Served:
