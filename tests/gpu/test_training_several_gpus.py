@@ -54,7 +54,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             image_of(page).save(picture, "PNG")
             split = "train" if number < LEARNT else "validation"
             yield (
-                TrainingSample(name, Path(), DOCUMENT_PROMPT, page.answer(), "tiny", split=split),
+                TrainingSample(
+                    name, Path(), DOCUMENT_PROMPT, page.answer(), mode="tiny", split=split
+                ),
                 picture.getvalue(),
             )
 
