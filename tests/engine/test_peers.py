@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 import deepseek_ocr_rag
 
@@ -35,15 +39,13 @@ def double(tokens: int) -> Iterator[str]:
             server.kill()
 
 
+COMMAND = [sys.executable, "-u", str(BENCHMARKS / "engine/peers.py")]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(deepseek_ocr_rag.__file__).parents[1])}
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    script = BENCHMARKS / "engine/peers.py"
-    source = str(Path(deepseek_ocr_rag.__file__).parents[1])
     return subprocess.run(
-        [sys.executable, str(script), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": source},
+        [*COMMAND, *arguments], capture_output=True, text=True, check=False, env=ENVIRONMENT
     )
 
 
@@ -88,7 +90,10 @@ def test_a_server_that_writes_other_numbers_of_tokens_does_not_count(sample_pdf,
 
 
 def environment(folder: Path) -> Path:
-    """One whose ``vllm`` is the double, and refuses processors and other packages than its own."""
+    """One whose ``vllm`` is the double, and refuses processors and other packages than its own.
+
+    With an option of the tuned configurations it never answers.
+    """
     source = Path(deepseek_ocr_rag.__file__).parents[1]
     packages = folder / "packages"
     for name, version in (("vllm", "0.26.0"), ("torch", "2.11.0")):
@@ -99,7 +104,7 @@ def environment(folder: Path) -> Path:
         )
     scripts = {
         "python": f'PYTHONPATH={packages} exec {sys.executable} -S "$@"',
-        "vllm": f"""case "$*" in *--logits-processors*) echo no such option; exit 2;; esac
+        "vllm": f"""case "$*" in *--logits-processors*) echo no such option; exit 2;; *--max-num-seqs*) sleep 600;; esac
 [ -z "$PYTHONPATH" ] || exit 3
 while [ "$1" != --port ]; do shift; done
 export PYTHONPATH={source}
@@ -141,3 +146,45 @@ def test_a_card_takes_the_table_of_its_next_of_kin(tmp_path):
     assert [table.name for table in found.iterdir()] == ["E=64,N=896,device_name=NVIDIA_H200.json"]
     assert not any(servers.expert_tables(tmp_path, "NVIDIA H20", tmp_path / "own").iterdir())
     assert not any(servers.expert_tables(tmp_path, "NVIDIA A100", tmp_path / "other").iterdir())
+
+
+def test_an_interrupted_run_has_a_table_of_what_was_measured(sample_pdf, tmp_path):
+    folder = environment(tmp_path / "there")
+    arguments = [
+        "model", str(sample_pdf), "--pages", "1", "--tokens", str(TOKENS), "--mode", "tiny",
+        "--work", str(tmp_path / "work"), "--peers", "vllm", "--environment", f"vllm={folder}",
+        "--configurations", "plain;tuned",
+    ]  # fmt: skip
+    # As a shell starts what is to run in the background.
+    with subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    ) as started:  # fmt: skip
+        assert started.stdout is not None
+        told = ""
+        while "--max-num-seqs" not in told and (line := started.stdout.readline()):
+            told += line
+        started.send_signal(signal.SIGINT)
+        told += started.stdout.read()
+    assert started.returncode == 0
+    _, *rows = cells(told)
+    assert [(row[0], row[1]) for row in rows] == [("vllm 0.26.0 (torch 2.11.0)", "plain")]
+
+
+def test_each_picture_is_encoded_once_for_all_configurations(monkeypatch):
+    requests = load_benchmark("engine/peer_requests.py")
+    encoded = []
+    monkeypatch.setattr(
+        requests, "png_base64", lambda page: encoded.append(page) or b"%d" % len(encoded)
+    )
+    options = argparse.Namespace(tokens=TOKENS, mode="tiny")
+    images = [Image.new("RGB", (8, 8)) for _ in range(3)]
+    bodies = requests.Bodies(images, options)
+    for rule in (False, True):
+        stream, whole = bodies.of("model", rule)
+        sent = [json.loads(body) for body in (stream, *whole)]
+        assert [body["stream"] for body in sent] == [True, False, False, False]
+        assert all(("vllm_xargs" in body) == rule for body in sent)
+        assert all(body["max_tokens"] == TOKENS and body["ignore_eos"] for body in sent)
+        assert len({body["messages"][0]["content"][0]["image_url"]["url"] for body in sent}) == 3
+    assert len(encoded) == 3
