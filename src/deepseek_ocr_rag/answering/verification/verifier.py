@@ -152,6 +152,8 @@ class Verifier:
             problem = f"it has {evidence.repeated[0]} twice, and the source does not"
         elif evidence.negations:
             problem = f"it and the source differ in a “not” before {evidence.negations[0]}"
+        elif evidence.misplaced:
+            problem = f"the source says “{' '.join(evidence.misplaced)}” of something else"
         elif claim.is_empty:
             problem = "it states nothing"
         elif evidence.unsaid:
