@@ -236,3 +236,12 @@ def test_a_word_at_the_beginning_may_be_inflected_or_have_its_article() -> None:
     assert not verify("Ägaren till Norrgård är Nils Ahlgren.", farm).supported
     assert verify("L'autore di Il mercato è Livio Sarti.", work).supported
     assert not verify("L'autore di Il mercato è Irma Costa.", work).supported
+
+
+def test_a_name_with_a_number_in_a_row_does_not_move_its_columns() -> None:
+    source = (
+        "| Day | 09:00 | 11:00 |\n| --- | --- | --- |\n| Monday | Room 12 | 30 |\n"
+        "| Tuesday | Room 14 | 30 |"
+    )
+    document = parse_document(source, source="table.pdf")
+    assert not verify("Monday had 100 % of its rooms.", document).supported

@@ -207,8 +207,8 @@ def _rows(comparison: ClaimComparison) -> list[tuple[Figure, ...]]:
     rows: list[tuple[Figure, ...]] = []
     for place, (_, unit) in enumerate(comparison.units):
         marks = named_spans(unit.own) if unit.citable.is_row else ()
-        counted = (f for f in unit.figures if not any(s <= f.span[0] < e for s, e in marks))
-        rows.append(tuple(replace(figure, row=place) for figure in counted))
+        counted = [f for f in unit.figures if not any(s <= f.span[0] < e for s, e in marks)]
+        rows.append(tuple(replace(f, row=place, column=at) for at, f in enumerate(counted)))
     return rows
 
 
