@@ -103,9 +103,9 @@ def main() -> None:
             print(f"  {name}, {kind}: {check.get('statement') or check['question']}")
     print(f"{'':10}" + "".join(f"{kind:>12}" for kind in (*KINDS, "all")))
     for name, kinds in counts.items():
-        cells = [kinds[kind] for kind in KINDS]
+        cells = [kinds.get(kind, []) for kind in KINDS]
         cells.append([held for cell in cells for held in cell])
-        print(f"{name:10}" + "".join(f"{f'{sum(c)} of {len(c)}':>12}" for c in cells))
+        print(f"{name:10}" + "".join(f"{f'{sum(c)} of {len(c)}' if c else '':>12}" for c in cells))
 
 
 if __name__ == "__main__":
