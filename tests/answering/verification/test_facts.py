@@ -80,3 +80,7 @@ def test_the_symbol_of_a_unit_behind_a_number_is_not_a_name() -> None:
 def test_above_a_row_the_days_of_dates_are_no_numbers() -> None:
     stated = stated_facts("| Boats | 12 |", "| | December 31, 2024 |")
     assert {number.text for number in stated.numbers} == {"12", "2024"}
+
+
+def test_an_abbreviation_at_the_beginning_is_no_function_word() -> None:
+    assert [name.text for name in claimed_facts("US sales increased.").names] == ["US"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
@@ -20,6 +19,7 @@ from .facts import Facts, Name, years_in
 from .lexicon import UNIT_WORDS, direction
 from .parts.claim_parts import ClaimParts
 from .parts.designations import numbered_words
+from .parts.name_forms import name_forms
 from .row_labels import NamedRows, mark_of_row, row_label
 from .statements import (
     CitedSource,
@@ -30,11 +30,6 @@ from .statements import (
 )
 
 __all__ = ["ClaimComparison"]
-
-SHORTEST_STEM: Final = 3
-"""Letters of a name that stay where German inflects it: "an der Alten Mühle"."""
-
-_GERMAN_ENDING: Final = re.compile("(?:e[mnrs]?|n|s)$")
 
 NEIGHBOURS: Final = 2
 """Units before and after the evidence in which the words of the question may stand."""
@@ -115,6 +110,10 @@ class ClaimComparison:
     def equivalents_of(self, word: str) -> frozenset[str]:
         """As :meth:`equivalents`, for any word."""
         return self._equivalents.get(word, frozenset()) | {word}
+
+    def having(self, word: str) -> frozenset[int]:
+        """The units that have a word of the claim or the question, or that stand below it."""
+        return self._having[word]
 
     def is_known(self, word: str) -> bool:
         """Whether the sources have a word, or an equivalent one, anywhere."""
@@ -365,14 +364,10 @@ class ClaimComparison:
         stated = unit.facts.plain if unit.is_row else unit.own
         return any(is_displaced(plain, span, stated) for span in spans)
 
-    def forms(self, term: str, there: Collection[str]) -> set[str]:
-        """What some terms have of a term of a name: itself or, in German, one with another ending."""
-        if term in there or "de" not in self.claim.languages:
-            return {term} & {*there}
-        stem = _GERMAN_ENDING.sub("", term)
-        if len(stem) < SHORTEST_STEM:
-            return set()
-        return {other for other in there if _GERMAN_ENDING.sub("", other) == stem}
+    def forms(self, term: str, there: Collection[str], *, inflected: bool = False) -> set[str]:
+        """What some terms have of a term of a name, which may be ``inflected`` if it is none."""
+        alike = self._equivalents.get(term, ()) if inflected else ()
+        return name_forms(term, there, self.claim.languages, alike)
 
     def _has_name(self, unit: FactualUnit, name: Name) -> bool:
         there = unit.citable.terms | unit.citable.terms_above

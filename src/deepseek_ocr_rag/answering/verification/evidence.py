@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -23,12 +24,19 @@ from .parts.elsewhere import (
     is_only_above,
     is_only_in_other_column,
     is_own_clause,
+    is_year_of_head,
 )
+from .parts.placement import Placement, placement
 from .repeated_facts import enumerated_twice
 from .statements import CitedSource, FactualUnit, Statement, as_number, has_figure
 from .table_columns import units_in
 
 __all__ = ["Evidence"]
+
+_ELIDED: Final = re.compile(
+    r"^(?:[cdjlmnst]|qu|un|(?:d|n)?ell|[sd]?all|sull)['’](?=\w{2})", re.IGNORECASE
+)
+"""An article or a preposition that is written together with a name: "L'autore"."""
 
 RELEVANT: Final = 0.3
 """Share of the best unit's overlap from which a unit counts as evidence: a matching
@@ -58,7 +66,7 @@ class Evidence:
     derived from them, ``stated_facts`` are those in them; ``lacking`` are its numbers, dates and names that they neither have nor imply by a calculation.
     ``repeated`` are numbers and dates that the claim enumerates twice and they do not;
     ``negations`` are words that only one of both negates; ``unsaid`` are words of a short claim
-    that no source has.
+    that no source has; ``misplaced`` are words that the sources have for something else.
     """
 
     def __init__(
@@ -101,10 +109,14 @@ class Evidence:
         self.stated = len(comparison.facts) - len(unstated)
         self.derived = sum(fact not in shown for fact in derived)
         self.stated_facts = tuple(f for f in comparison.facts if f not in absent)
+        # What lacks a figure is refused anyway.
+        where = Placement() if unstated else placement(comparison, naming)
+        self.misplaced = where.misplaced
         names = [
             name.text
             for name in claim.facts.names
-            if not (naming.issuperset(terms(name.text)) or self._has_name(name))
+            if not where.placed.issuperset(terms(name.text))
+            and not (naming.issuperset(terms(name.text)) or self._has_name(name))
             and not comparison.parts.is_mark(name)
         ]
         self.lacking = (*unstated, *names, *self._asked_of_other_rows(picked))
@@ -184,6 +196,7 @@ class Evidence:
             and not is_of_other_designation(comparison, unit, fact)
             and not is_in_other_clause(comparison, unit, fact)
             and not is_only_above(unit, fact)
+            and not is_year_of_head(comparison, unit, fact)
             and not self._is_in_other_unit(unit, fact)
             and not comparison.is_given(unit, fact)
         ]
@@ -277,11 +290,11 @@ class Evidence:
 
     def _has_name(self, name: Name) -> bool:
         comparison = self._comparison
-        wanted = set(terms(name.text))
+        wanted = set(terms(_ELIDED.sub("", name.text)))
         if wanted <= set(terms(comparison.question.text)):
             return True
         there = set().union(*(source.words | source.above for source in self.sources))
-        found = [comparison.forms(term, there) for term in wanted]
+        found = [comparison.forms(term, there, inflected=not name.sure) for term in wanted]
         if not all(found):
             return False
         wanted.update(*found)

@@ -125,7 +125,9 @@ def _names(plain: str) -> list[Name]:
         if not _is_capital(word) or _is_unit(plain, word):
             continue
         opens = bool(_OPENS.search(plain, max(0, word.start() - 20), word.start()))
-        if opens and word[0].casefold() in small:
+        # "US" is no "us", unless all is in capitals.
+        is_code = _is_abbreviation(word[0]) and not plain.isupper()
+        if opens and word[0].casefold() in small and not is_code:
             continue
         run = (_adjoin(plain, word, after) and _is_capital(after)) or (
             _adjoin(plain, before, word) and _is_capital(before)

@@ -125,7 +125,9 @@ TIME_WORDS: Final = frozenset(
 
 NEGATION: Final = re.compile(
     r"""(?:\bno\b(?!\s(?:the|its?|this|that|these|those|they|there|we|he|she)\b)
-    |\b(?:not|never|cannot|without|against|avoid(?:ing)?|nicht|niemals|ohne|kein(?:e[mnrs]?)?)\b|n['’]t\b)
+    |\b(?:not|never|cannot|without|against|avoid(?:ing)?|nicht|niemals|ohne|kein(?:e[mnrs]?)?
+    |niet|geen|nooit|zonder|pas|jamais|nunca|não|non(?!-)|senza|inte|ingen|inget|aldrig|utan|ikke|aldri|nie)\b
+    |n['’]t\b)
     (?!\s?[,.!])""",
     re.IGNORECASE | re.VERBOSE,
 )

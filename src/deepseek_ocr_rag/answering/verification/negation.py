@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import Final
 
+from ...text.languages import function_words
 from ...text.terms import content_terms
 from .lexicon import NEGATION
 
@@ -17,11 +18,12 @@ _REACH: Final = 60
 
 
 def negated_terms(plain: str) -> Counter[str]:
-    """Count the first content word behind each negation, in English and German."""
+    """Count the first content word behind each negation."""
     found: Counter[str] = Counter()
+    small = function_words(plain)
     for negation in NEGATION.finditer(plain):
         behind = _CLAUSE_END.split(plain[negation.end() : negation.end() + _REACH])[0]
-        found.update(content_terms(behind)[:1])
+        found.update([term for term in content_terms(behind) if term not in small][:1])
     return found
 
 

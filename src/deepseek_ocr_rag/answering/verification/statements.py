@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -66,8 +67,9 @@ class Statement:
     languages: frozenset[str] = frozenset()  # that it may be in
 
     @classmethod
+    @lru_cache(maxsize=2**10)
     def of(cls, text: str) -> Statement:
-        """Parse a text."""
+        """Parse a text; one claim is compared with many passages, so that the last ones are kept."""
         facts = claimed_facts(text)
         plain = _AFFIX.sub(" ", plain_text(text))
         words = {t for t in content_terms(plain) if not any(map(str.isdigit, t))}

@@ -11,7 +11,9 @@ A "not" must stand before the same words, and a number or a name in the same pos
 The source must have every word of a short sentence: "The ferry sank." is not half true
 where there is a ferry.
 Of a sentence with several figures each part must fit the row and the column that it names itself,
-and "Probe A" is not "Probe B" (see :mod:`~.parts`).
+and "Probe A" is not "Probe B" (see :mod:`~.parts`). So must names and other texts of a table, and
+words that the source has only for another thing of the kind support nothing
+(see :mod:`~.parts.placement`).
 A number that the source does not state must result from a calculation that the
 sentence or its question names, with figures of the source (see :mod:`~.calculations`).
 
@@ -152,6 +154,8 @@ class Verifier:
             problem = f"it has {evidence.repeated[0]} twice, and the source does not"
         elif evidence.negations:
             problem = f"it and the source differ in a “not” before {evidence.negations[0]}"
+        elif evidence.misplaced:
+            problem = f"the source says “{' '.join(evidence.misplaced)}” of something else"
         elif claim.is_empty:
             problem = "it states nothing"
         elif evidence.unsaid:

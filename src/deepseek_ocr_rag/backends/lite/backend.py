@@ -35,9 +35,9 @@ LOW_CONFIDENCE = 0.85
 """Mean confidence below which a page gets a warning. The benchmark's scans have
 0.94 and more."""
 
-_LAYOUT = 5
+_LAYOUT = 6
 """Raised with every change of the resulting text, so that pages cached by an older version are read
-again; 5: years at the left of a table are no line numbers."""
+again; 6: rows of words that were drawn row by row are no columns of prose."""
 
 
 class LiteBackendWarning(UserWarning):

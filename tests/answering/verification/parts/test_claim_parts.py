@@ -274,3 +274,16 @@ def test_a_letter_behind_a_word_is_no_name() -> None:
     wards = "| Ward | Nurses |\n| --- | --- |\n| Ward B | 9 |\n| Ward C | 5 |"
     assert verify("Ward B has 9 nurses and Ward C has 5.", wards).supported
     assert not verify("Ward B has 5 nurses and Ward C has 9.", wards).supported
+
+
+EPS = (
+    "2022 Full-Year earnings per share of 6.73 decreasing 13.8% and adjusted EPS of 10.15 increasing"
+    " by 3.6%."
+)
+GUIDE = "The company guides 2023 sales growth of 4.0% and adjusted EPS of 10.50, reflecting growth of 3.5%."
+
+
+def test_a_year_that_one_part_has_holds_for_all() -> None:
+    assert verify("Adjusted EPS increased by 3.6% in 2022.", EPS).supported
+    claim = "The growth of adjusted EPS is 3.6% in 2022 and 3.5% in 2023."
+    assert verify(claim, f"{EPS} {GUIDE}").supported

@@ -225,3 +225,28 @@ def test_underlined_words_in_two_columns_of_prose_are_no_head_of_a_table() -> No
     rules = (rule(140.5, 60, 110), rule(140.5, 345, 395))
     texts = " ".join(block.text.replace("\n", " ") for block in blocks(words, rules))
     assert texts.index("case 11 paid") < texts.index("suit 0 paid")
+
+
+def test_rows_of_words_that_were_drawn_row_by_row_are_no_columns_of_prose() -> None:
+    rows = [
+        ("Site", "Shift", "Supervisor", "Containers"),
+        ("North Quay", "Early", "Dana Whitlow", "410"),
+        ("North Quay", "Late", "Omar Reyes", "380"),
+        ("South Quay", "Early", "Omar Reyes", "395"),
+        ("South Quay", "Late", "Priya Nand", "402"),
+    ]
+    words = page(rows, columns=(150, 240, 305))
+    assert rows_of(words, (rule(113, 55, 310), rule(180, 55, 310))) == [list(row) for row in rows]
+
+
+def test_rows_of_words_between_the_rules_of_a_table_are_one() -> None:
+    rows = [
+        ("Route", "Vessel", "Captain", "Engineer", "Crossings"),
+        ("Hale to Sker", "Petrel", "Moira Stagg", "Dev Anand", "6"),
+        ("Hale to Brough", "Fulmar", "Cal Ross", "Ewan Gill", "4"),
+        ("Sker to Brough", "Kittiwake", "Ewan Gill", "Dev Anand", "2"),
+    ]
+    words = page(rows, columns=(220, 310, 400, 490))
+    rules = (rule(114, 55, 495), rule(162, 55, 495))
+    assert rows_of(words, rules) == [list(row) for row in rows]
+    assert not [b for b in blocks(words, rules[:1]) if b.table is not None]

@@ -136,6 +136,9 @@ class Calculation:
                 beside = [p for p in plain if p[0].row == p[1].row or self._is_between_years(p)]
                 beside = [p for p in beside if not self._is_within_year(p)]
                 yield from _quotients(beside, lambda a, b: 100 * (b - a) / abs(a))
+            if "whole" in self._named.operations:
+                beside = [p for p in plain if p[0].row == p[1].row]
+                yield from _quotients(beside, lambda a, b: 100 * a / b)
             if "share" in self._named.operations:
                 yield from _quotients(plain, lambda a, b: 100 * a / b)
         if self._named.is_percent or self._number.is_points:

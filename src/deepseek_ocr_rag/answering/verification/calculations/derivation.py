@@ -15,6 +15,7 @@ from ..alignment import is_displaced
 from ..citable_units import CitableUnit
 from ..comparison import ClaimComparison
 from ..facts import years_in
+from ..parts.designations import named_spans
 from ..parts.elsewhere import is_of_other_part
 from ..row_labels import TOTAL, row_label
 from ..statements import FactualUnit
@@ -81,12 +82,18 @@ def derivation(
         if named.operations & {"total", "average"}:
             only = set(range(min(years), max(years)))
         rows = [_of_years(row, years | only) for row in rows]
+    whole = rows
+    # "75 % of the seats were sold" names "Tickets sold" in part.
+    partly = [_of_named_columns(row, comparison) for row in rows]
     rows = [_of_whole_heads(row, comparison, named.naming) for row in rows]
     narrowed = [_of_named_columns(row, comparison) for row in rows]
     # What is compared between two years may be of one row.
     compares = bool(named.operations & _COMPARING) and "change" not in named.operations
     compares = compares and len(years) < 2
-    for pool in (rows, narrowed) if narrowed != rows else (rows,):
+    pools = [rows, narrowed]
+    pools += [partly] if "share" in named.operations else []
+    pools += [whole] if "whole" in named.operations else []
+    for pool in (each for at, each in enumerate(pools) if each not in pools[:at]):
         result = _result(
             calculation, number, comparison, pool, least, before=before, compares=compares
         )
@@ -196,11 +203,13 @@ def _is_of_year(unit: FactualUnit, years: Collection[int]) -> bool:
 
 
 def _rows(comparison: ClaimComparison) -> list[tuple[Figure, ...]]:
-    """The figures of each unit itself, without those above it."""
-    return [
-        tuple(replace(figure, row=place) for figure in unit.figures)
-        for place, (_, unit) in enumerate(comparison.units)
-    ]
+    """The figures of each unit itself, without those above it; the 11 of "Ward 11" is none."""
+    rows: list[tuple[Figure, ...]] = []
+    for place, (_, unit) in enumerate(comparison.units):
+        marks = named_spans(unit.own) if unit.citable.is_row else ()
+        counted = [f for f in unit.figures if not any(s <= f.span[0] < e for s, e in marks)]
+        rows.append(tuple(replace(f, row=place, column=at) for at, f in enumerate(counted)))
+    return rows
 
 
 def _of_years(row: Sequence[Figure], years: frozenset[int]) -> tuple[Figure, ...]:

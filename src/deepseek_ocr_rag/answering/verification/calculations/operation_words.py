@@ -14,7 +14,7 @@ from ..lexicon import direction
 
 __all__ = ["NamedCalculation", "Operation", "named_calculation", "scale_asked"]
 
-Operation = Literal["change", "share", "ratio", "total", "difference", "average"]
+Operation = Literal["change", "share", "whole", "ratio", "total", "difference", "average"]
 _WORDS: Final[dict[Operation, str]] = {
     "change": "change growth improve improvement veränderung wachstum",
     "share": "account anteil contribute contribution fraction margin percentage portion proportion "
@@ -33,6 +33,8 @@ _SHARE_OF: Final = re.compile(
     re.IGNORECASE,
 )
 """Stands behind a share: "24.8 % of the visitors were pupils"."""
+_WHOLE: Final = re.compile(r"\s?(?:%|percent|per cent|Prozent)\s\w")
+"""Stands behind the 100 of "100 % full": two figures of a row are equal."""
 _TIMES: Final = re.compile(r"\s?(?:times|x|mal)\b")
 _COMPARED: Final = re.compile(r"\s[^.;]{0,40}?\b(?:more|fewer|less|higher|lower|mehr|weniger)\b")
 _COMPARING: Final = re.compile(
@@ -71,6 +73,8 @@ def named_calculation(number: Number, said: str, question: str) -> NamedCalculat
         operations |= {"change", "difference"}
     if number.is_points or _COMPARED.match(said, end) or _COMPARING.search(question):
         operations.add("difference")
+    if number.value == 100 and _WHOLE.match(said, end):
+        operations.add("whole")
     if _SHARE_OF.match(said, end):
         operations.add("share")
     if _TIMES.match(said, end):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -23,7 +23,16 @@ from ..row_labels import NamedRows
 from ..statements import Statement
 from .designations import Designation, designated, designations
 
-__all__ = ["ClaimParts", "Marks", "has_parts", "marks_around", "marks_of", "part_at", "part_spans"]
+__all__ = [
+    "ClaimParts",
+    "Marks",
+    "breaks_of",
+    "has_parts",
+    "marks_around",
+    "marks_of",
+    "part_at",
+    "part_spans",
+]
 
 Marks = dict[str, frozenset[str]]
 """For a word the letters or numbers behind it: "probe" has "a" and "b"."""
@@ -192,7 +201,7 @@ def part_spans(
     starts = sorted(start for start, _ in figures)
     parts: list[tuple[int, int]] = []
     begin = 0
-    for match in _breaks(languages(plain)).finditer(plain):
+    for match in breaks_of(plain):
         cut = match.start()
         if any(start < cut < end for start, end in whole):
             continue
@@ -200,6 +209,11 @@ def part_spans(
             parts.append((begin, cut))
             begin = cut
     return (*parts, (begin, len(plain)))
+
+
+def breaks_of(plain: str) -> Iterator[re.Match[str]]:
+    """Where a sentence may be divided, by the conjunctions of its language."""
+    return _breaks(languages(plain)).finditer(plain)
 
 
 @lru_cache(maxsize=64)

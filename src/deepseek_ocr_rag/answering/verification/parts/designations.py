@@ -16,7 +16,14 @@ from ....text.plain_text import plain_text
 from ....text.terms import content_terms
 from ....text.word_lists import MONTHS
 
-__all__ = ["Designation", "designated", "designations", "head_marks", "numbered_words"]
+__all__ = [
+    "Designation",
+    "designated",
+    "designations",
+    "head_marks",
+    "named_spans",
+    "numbered_words",
+]
 
 # Small letters that are words of some language are left out.
 _MARK: Final = (
@@ -77,6 +84,20 @@ def designations(text: str, numbered: Collection[str]) -> tuple[Designation, ...
         if marks:
             found.append(Designation(each.word, frozenset(marks), each.span))
     return tuple(found)
+
+
+def named_spans(row: str) -> tuple[tuple[int, int], ...]:
+    """The spans of "Ward 11" and the like within the cells of a row, which have no figure there.
+
+    Args:
+        row: Without markup, so that more than one space stands between its cells.
+    """
+    plain = plain_text(row)
+    return tuple(
+        each.span
+        for each in _designations(row)
+        if len(each.word) > _SHORTEST_WORD and plain[each.span[0] :][:_SHORTEST_WORD].istitle()
+    )
 
 
 def head_marks(name: str) -> frozenset[str]:

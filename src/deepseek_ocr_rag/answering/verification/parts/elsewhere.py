@@ -33,6 +33,7 @@ __all__ = [
     "is_only_above",
     "is_only_in_other_column",
     "is_own_clause",
+    "is_year_of_head",
 ]
 
 _Span = tuple[int, int]
@@ -111,12 +112,17 @@ def _clauses(
     places, parts = _places_and_parts(comparison, unit, fact)
     if len(parts) < 2 or not places:
         return [], []
+    if any(not content_terms(unit.own[:start]) for start, _ in places):
+        # "In 2022" at the beginning holds for the whole sentence.
+        return [], []
     claim = comparison.parts.of(fact)
     small = frozenset().union(*map(stop_words, claim.languages & {*LANGUAGES}))
     words = (claim.words & comparison.claim.words) - UNIT_WORDS.keys() - TIME_WORDS - small
     words -= {*terms(fact.text)}
     same = {word: comparison.equivalents(word) for word in words}
-    if isinstance(fact, Number):
+    dated = sum(bool(years_in(unit.own[slice(*part)])) for part in parts)
+    # A year that only one part has holds for all.
+    if isinstance(fact, Number) and dated > 1:
         same |= {str(year): frozenset((str(year),)) for year in years_in(claim.text)}
     said = frozenset().union(*same.values(), small)
     found: tuple[list[_Clause], list[_Clause]] = [], []
@@ -157,6 +163,28 @@ def is_only_above(unit: FactualUnit, fact: Number | Date) -> bool:
     if any(fact.matches(number) for number in numbers(unit.own, every_reading=True)):
         return False
     return fact.text not in plain_text(unit.citable.above)
+
+
+def is_year_of_head(comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date) -> bool:
+    """Whether only the head above a row has a year, and a sentence has another in its place.
+
+    The sentence has all words of the claim that the row lacks.
+
+    "Irrigated since 2022" is no figure of the column 2022 where it says "irrigated since 2023".
+    """
+    if not (isinstance(fact, Number) and is_year(fact.text) and unit.citable.is_row):
+        return False
+    if fact.text in unit.own:
+        return False
+    row = unit.citable.terms | unit.citable.terms_above
+    words = comparison.parts.of(fact).words & comparison.claim.words
+    missing = [w for w in words if comparison.equivalents(w).isdisjoint(row)]
+    return bool(missing) and any(
+        all(not comparison.equivalents(w).isdisjoint(other.citable.terms) for w in missing)
+        and comparison.displaces(other, fact)
+        for _, other in comparison.units
+        if not other.is_row
+    )
 
 
 def is_in_other_column(comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date) -> bool:

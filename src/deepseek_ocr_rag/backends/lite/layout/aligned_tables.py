@@ -96,7 +96,9 @@ def _with_tables(lines: Sequence[Line], rules: Sequence[RulePiece], usual: float
         gaps: list[float] = []
         if end - at >= _FEWEST_ROWS:
             is_ruled = _has_rule(rows[at:end], rules, usual)
-            is_divided = is_ruled and _are_divided(rows[at:end], rules)
+            is_divided = is_ruled and (
+                _are_divided(rows[at:end], rules) or _are_enclosed(rows[at:end], rules, usual)
+            )
             gaps = _gaps_of_table(rows[at:end], usual, is_ruled=is_ruled, is_divided=is_divided)
         if gaps:
             start = _head_start(rows, free, (at, end), gaps, rules, usual)
@@ -282,6 +284,21 @@ def _are_divided(rows: Sequence[TableLine], rules: Sequence[RulePiece]) -> bool:
         for above, below in pairwise(lines)
     )
     return len(lines) > 2 and between >= 0.8 * (len(lines) - 1)
+
+
+def _are_enclosed(rows: Sequence[TableLine], rules: Sequence[RulePiece], usual: float) -> bool:
+    """Return whether rules lie below a head and below the last row: they may be of words.
+
+    At least three rows below the head have a text in each column.
+    """
+    lines = [row.line for row in rows if row.is_body]
+    x0, x1 = min(line.x0 for line in lines), max(line.x1 for line in lines)
+    wide = [r.at for r in rules if min(r.end, x1) - max(r.start, x0) > 0.8 * (x1 - x0)]
+    head, first, last = lines[0], lines[1], lines[-1]
+    below_head = any(head.y_centre < y < first.y_centre for y in wide)
+    at_end = any(last.y_centre < y < last.y1 + usual for y in wide)
+    counts = {len(row.runs) for row in rows[1:]}
+    return below_head and at_end and len(lines) > 3 and len(counts) == 1
 
 
 def _is_contents(body: Sequence[TableLine]) -> bool:

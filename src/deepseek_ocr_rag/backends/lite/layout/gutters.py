@@ -18,6 +18,10 @@ FEWEST_LINES = 6
 """Lines of a side from which it may be a column of prose whatever is ruled in it."""
 
 
+PROSE_WORDS = 6
+"""Words of a line from which it may be prose in whatever order it was drawn."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Side:
     """Measures of one side of a gutter."""
@@ -28,6 +32,7 @@ class _Side:
     numeric: float  # share of the words that have digits
     centres: tuple[float, ...]  # of the lines, their y
     has_block: bool  # whether there is a table or a picture
+    is_list: bool  # whether most lines begin with a sign, as items and boxes to tick do
 
     @property
     def is_prose(self) -> bool:
@@ -46,6 +51,7 @@ def _side(pieces: Sequence[LayoutPiece]) -> _Side:
         numeric=sum(any(c.isdigit() for c in w) for w in words) / max(1, len(words)),
         centres=tuple((line.y0 + line.y1) / 2 for line in texts),
         has_block=len(texts) < len(lines),
+        is_list=2 * sum(not line.text[:1].isalnum() for line in texts) > len(texts),
     )
 
 
@@ -68,7 +74,7 @@ def are_columns(
     if not left or not right:
         return False
     a, b = _side(left), _side(right)
-    if a.is_prose and b.is_prose:
+    if a.is_prose and b.is_prose and not _are_rows(a, b, _crossings(left, right), usual):
         return gap >= (0.6 if min(a.lines, b.lines) >= 6 else 1.0) * usual
     if gap < 1.2 * usual:
         return False
@@ -104,6 +110,16 @@ def are_texts(left: Sequence[LayoutPiece], right: Sequence[LayoutPiece]) -> bool
     if crossings is None or crossings > 1:
         return False
     return all(side.is_prose and side.lines >= FEWEST_LINES for side in (_side(left), _side(right)))
+
+
+def _are_rows(one: _Side, other: _Side, crossings: int | None, usual: float) -> bool:
+    """Return whether two sides with short lines were drawn row by row: a table of words."""
+    fewer, more = sorted((one, other), key=lambda side: side.lines)
+    if crossings is None or min(one.words, other.words) >= PROSE_WORDS:
+        return False
+    if one.is_list and other.is_list:
+        return False
+    return crossings >= 0.5 * fewer.lines and _aligned_share(fewer, more, usual) >= 0.7
 
 
 def _aligned_share(fewer: _Side, more: _Side, usual: float) -> float:

@@ -47,7 +47,8 @@ def place(runs: Sequence[Sequence[LayoutPiece]], gaps: Sequence[float], usual: f
         start = next((p for p in part if not is_opening(p.text)), part[0]).x0
         first = sum(gap <= start + 0.1 * usual for gap in gaps)
         last = max(first, sum(gap < end - 0.1 * usual for gap in gaps))
-        _put(cells, first, last, part)
+        middle = sum(gap <= (start + end) / 2 for gap in gaps)
+        _put(cells, first, last, part, middle)
     return cells
 
 
@@ -55,8 +56,13 @@ def _is_digit(piece: LayoutPiece) -> bool:
     return any(c.isdigit() for c in piece.text) or set(piece.text) <= set("-–—−(")
 
 
-def _put(cells: Placed, first: int, last: int, part: Sequence[LayoutPiece]) -> None:
+def _put(cells: Placed, first: int, last: int, part: Sequence[LayoutPiece], middle: int) -> None:
+    """Add words that reach from a column to another, with their middle in a third of these."""
     for column, cell in cells.items():
+        if column <= first < column + cell.width == middle == last:
+            # "Keeper  Containers": the longer of two names begins over the column before its own.
+            first = column + cell.width
+            continue
         if first < column + cell.width and column <= last:
             width = max(cell.width, last - column + 1)
             cells[column] = PlacedCell(width, ((*cell.lines[0], *part),))
