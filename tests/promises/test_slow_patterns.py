@@ -11,6 +11,7 @@ from slow_patterns import ALL_METHODS, UsedPattern, patterns_of, slow_text
 BOUNDED = {
     "answering.verification.facts._OPENS": "searches the 20 characters before a word",
     "model.loops.trimming._HALF_TAG": "searches the LONGEST_TAG characters before a cut",
+    "model.loops.trimming._TAGS": "searches the LONGEST_TAG characters before a loop",
 }
 """Patterns that are slow on long texts, and why they get none."""
 
