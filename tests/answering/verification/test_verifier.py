@@ -188,6 +188,17 @@ def test_a_number_that_follows_is_supported_and_cited_with_all_it_follows_from()
     assert not judged("In total 375 barrels.", text, question).supported
 
 
+def test_a_column_named_by_its_year_adds_up() -> None:
+    table = (
+        "| Ship | Passengers 2024 | Passengers 2025 |\n| --- | --- | --- |\n| Marisol | 48,210 | 51,904 |\n"
+        "| Estrela | 30,115 | 29,870 |\n| Gaivota | 12,040 | 12,140 |"
+    )
+    assert judged("In total 93,914 passengers were carried in 2025.", table).supported
+    assert judged("In total 90,365 passengers were carried in 2024.", table).supported
+    assert not judged("In total 90,365 passengers were carried in 2025.", table).supported
+    assert not judged("In total 93,915 passengers were carried in 2025.", table).supported
+
+
 def test_a_number_does_not_follow_if_the_source_has_another_one_in_its_position() -> None:
     text = "Sales of $8.4 million in this year and $4.7 million in the last, an increase of 77%."
     assert judged("Sales had an increase of 77%.", text).supported

@@ -297,9 +297,11 @@ def _is_displaced(
     """
     rows_only = all(comparison.units[figure.row][1].is_row for figure in result.operands)
     for place in near:
-        if rows_only and not comparison.units[place][1].is_row:
+        unit = comparison.units[place][1]
+        if rows_only and not unit.is_row:
             continue
-        rest = comparison.units[place][1].facts.plain
+        # A year in the head of a column is no other result of it.
+        rest = unit.own if unit.is_row else unit.facts.plain
         for start, end in (f.span for f in result.operands if f.row == place):
             rest = f"{rest[:start]}{' ' * (end - start)}{rest[end:]}"
         if is_displaced(comparison.claim.facts.plain, number.span, rest):
