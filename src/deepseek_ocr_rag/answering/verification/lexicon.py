@@ -14,6 +14,7 @@ from ...text.terms import terms, with_stems
 __all__ = [
     "ABSENCE_NEGATION",
     "ABSENCE_WORDS",
+    "ANY_UNIT",
     "CLAUSE_BREAKS",
     "CONJUNCTIONS",
     "CONTEXT_DEPENDENT",
@@ -28,7 +29,6 @@ __all__ = [
     "OPENING_PRONOUN",
     "PART_JOINTS",
     "SHORT_FORMS",
-    "TIME_WORDS",
     "UNIT_WORDS",
     "YES_OR_NO",
     "Direction",
@@ -110,7 +110,7 @@ UNIT_WORDS: Final = _alike(_UNITS)
 """For the symbol or the name of a unit of measurement all its forms (SI Brochure, 9th edition,
 section 5, and common abbreviations)."""
 
-TIME_WORDS: Final = frozenset(
+_TIME: Final = frozenset(
     terms("""
     second minute hour day week month year night sekunde sekunden minuten stunde stunden tag tage tagen
     woche wochen monat monate monaten jahr jahre jahren seconde heure jour semaine mois année nuit
@@ -119,7 +119,16 @@ TIME_WORDS: Final = frozenset(
     dage uge uger måned måneder godzina dzień dni tydzień miesiąc rok lat
     """)
 )
-"""Units of time, which name nothing that a figure could be of."""
+
+_MONEY: Final = frozenset(
+    terms("""
+    cent dollar euro franc pence pound rupee yen yuan dollari dollaro dólar dólares euron franken kronen
+    kroner kronor libra libras livre peso pesos pond reais sterlina sterline złoty złote złotych
+    """)
+)
+
+ANY_UNIT: Final = frozenset(UNIT_WORDS) | _TIME | _MONEY
+"""Units, of time and of money too: they name nothing that a figure could be of."""
 
 # --- negation ---------------------------------------------------------------------------
 

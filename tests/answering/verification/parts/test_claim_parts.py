@@ -94,7 +94,8 @@ def test_a_part_of_a_sentence_of_the_source_says_nothing_of_the_other(
 CLAUSES = (
     "The battery is guaranteed for 8 years or 160,000 km and the paint for 3 years. The fog signal"
     " sounds every 45 seconds and the light flashes twice every 20 seconds. Der Teig ruht 18"
-    " Stunden bei 24 °C und wird 55 Minuten bei 230 °C gebacken."
+    " Stunden bei 24 °C und wird 55 Minuten bei 230 °C gebacken. Tickets cost 14 euros for adults and"
+    " 7 euros for children."
 )
 
 
@@ -104,6 +105,7 @@ CLAUSES = (
         ("The paint is guaranteed for 3 years.", "The paint is guaranteed for 8 years."),
         ("The battery is guaranteed for 8 years.", "The battery is guaranteed for 3 years."),
         ("The fog signal sounds every 45 seconds.", "The light flashes every 45 seconds."),
+        ("An adult pays 14 euros.", "An adult pays 7 euros."),
         ("Der Teig ruht 18 Stunden bei 24 °C.", "Der Teig ruht 55 Minuten bei 24 °C."),
     ],
 )

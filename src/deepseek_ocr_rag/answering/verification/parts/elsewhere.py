@@ -16,7 +16,7 @@ from ....text.terms import content_terms, terms
 from ....text.word_lists import MONTHS
 from ..comparison import ClaimComparison
 from ..facts import Facts, years_in
-from ..lexicon import TIME_WORDS, UNIT_WORDS, direction
+from ..lexicon import ANY_UNIT, direction
 from ..row_labels import mark_of_row
 from ..statements import FactualUnit, as_number, has_figure
 from ..table_columns import cells_with_heads, date_terms, is_under_other_head
@@ -117,7 +117,7 @@ def _clauses(
         return [], []
     claim = comparison.parts.of(fact)
     small = frozenset().union(*map(stop_words, claim.languages & {*LANGUAGES}))
-    words = (claim.words & comparison.claim.words) - UNIT_WORDS.keys() - TIME_WORDS - small
+    words = (claim.words & comparison.claim.words) - ANY_UNIT - small
     words -= {*terms(fact.text)}
     same = {word: comparison.equivalents(word) for word in words}
     dated = sum(bool(years_in(unit.own[slice(*part)])) for part in parts)
@@ -306,8 +306,7 @@ def _places_and_parts(
 
 def _names_something(found: Collection[str]) -> bool:
     """Whether some terms are more than numbers and units of measurement."""
-    units = UNIT_WORDS.keys() | TIME_WORDS
-    return any(t.isalpha() and t not in units and not direction(t) for t in found)
+    return any(t.isalpha() and t not in ANY_UNIT and not direction(t) for t in found)
 
 
 def _differ(comparison: ClaimComparison, named: Marks, stated: Marks) -> bool:

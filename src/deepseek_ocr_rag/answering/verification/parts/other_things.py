@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from ..comparison import ClaimComparison
-from ..lexicon import TIME_WORDS, UNIT_WORDS
+from ..lexicon import ANY_UNIT
 from ..row_labels import mark_of_row
 from ..statements import FactualUnit, Statement
 from .claim_parts import Marks, marks_of
@@ -68,7 +68,7 @@ def words_of_others(
     own = frozenset(marks).union(*named)
     words = [
         word
-        for word in (part.words & comparison.claim.words) - naming - UNIT_WORDS.keys() - TIME_WORDS
+        for word in (part.words & comparison.claim.words) - naming - ANY_UNIT
         if comparison.is_known(word) and own.isdisjoint(comparison.equivalents(word))
     ]
     theirs = sorted(word for word in words if comparison.having(word) <= of_others)
