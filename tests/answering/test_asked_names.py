@@ -16,6 +16,8 @@ TEXTS = {
     "nl": "De boot wordt na gebruik gewassen en in het huis van de vereniging gelegd.",
     "sv": "Bryggan läggs i under våren och tas upp när det är kallt, och alla är med på det.",
     "pl": "Do Krakowa i z Łodzi jedzie autobus, a w garażu nie wolno przechowywać tego paliwa.",
+    "other spellings": "The Müller GmbH paid five euros to Soeren Woertz for the oil of the lamp.",
+    "other letters": "Москва paid five euros on Monday for the oil of the lamp and for the wicks.",
     "zh": "健身房每天早上六点开门，晚上十点关门。",
 }
 
@@ -67,6 +69,9 @@ def test_a_name_that_no_page_has_is_told(
         ("zh", "健身房的VIP会员多少钱？"),
         ("en", "Wie hoch ist die Miete in Lissabon?"),  # a name of another language
         ("fr", "How high is the rent in Lisbon?"),
+        ("other spellings", "Who is Mueller, and who is Søren Wörtz?"),
+        ("other spellings", "What did Muller pay to Soren Woertz?"),
+        ("other letters", "What did Moskva pay?"),
     ],
 )
 def test_a_capital_that_something_else_explains_claims_nothing(

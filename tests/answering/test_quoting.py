@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from deepseek_ocr_rag import Answer, DocumentQA, OcrDocument
@@ -132,7 +134,32 @@ def test_a_name_that_no_page_has_makes_a_question_unanswerable(question: str, na
 def test_a_page_that_could_not_be_read_is_not_said_to_lack_a_name() -> None:
     failed = Page(2, finish_reason="error", error="no reply")
     answer = ask("Who is Apple's CEO?", OcrDocument("s.pdf", (page(1, LIGHTS), failed), 2))
-    assert answer.text.endswith("no page that could be read has “Apple”.")
+    assert answer.text == (
+        "This is not in what was read of these documents: nothing in it has “Apple”."
+        " Not read: page 2."
+    )
+
+
+def test_a_name_may_stand_in_a_picture_or_behind_the_end_of_a_page() -> None:
+    picture = Block("image", "", (Box(0.1, 0.1, 0.6, 0.4),))
+    document = OcrDocument(
+        "s.pdf",
+        (
+            page(1, LIGHTS),
+            replace(page(2, LIGHTS), blocks=(picture,)),
+            replace(page(3, LIGHTS), finish_reason="repetition"),
+        ),
+        3,
+    )
+    answer = ask("Who is Apple's CEO?", document)
+    assert answer.text.endswith("Not read: pictures on page 2, the end of page 3.")
+    others = OcrDocument("t.pdf", (replace(page(1, LIGHTS), finish_reason="length"),), 1)
+    answer = DocumentQA([document, others]).ask("Who is Apple's CEO?")
+    assert answer.text.endswith("the end of page 3 of s.pdf, the end of page 1 of t.pdf.")
+    small = replace(picture, boxes=(Box(0.1, 0.1, 0.2, 0.2),))  # a logo
+    whole = OcrDocument("s.pdf", (replace(page(1, LIGHTS), blocks=(small,)),), 1)
+    answer = ask("Who is Apple's CEO?", whole)
+    assert answer.text == "This is not in these documents: no page has “Apple”."
 
 
 @pytest.mark.parametrize(

@@ -20,16 +20,31 @@ UNSUPPORTED: Final = "[unsupported]"
 """Stands in an answer's text behind a sentence that its sources do not support."""
 
 
-def no_page_has(names: Sequence[str], *, all_read: bool) -> str:
-    """The whole text of an answer if the question names what no page has."""
-    read = "" if all_read else " that could be read"
-    return f"This is not in these documents: no page{read} has {_listed(names)}."
+MOST_LISTED: Final = 3
+"""Unread parts in a sentence; what is left is counted."""
+
+
+def no_page_has(names: Sequence[str], unread: Sequence[str]) -> str:
+    """The whole text of an answer if the question names what no page has.
+
+    Args:
+        names: The names.
+        unread: What could not be searched, because nobody read it: "pictures on page 3".
+    """
+    if not unread:
+        return f"This is not in these documents: no page has {_listed(names)}."
+    shown = ", ".join(unread[:MOST_LISTED])
+    more = f" and {len(unread) - MOST_LISTED} more" if len(unread) > MOST_LISTED else ""
+    return (
+        f"This is not in what was read of these documents: nothing in it has {_listed(names)}."
+        f" Not read: {shown}{more}."
+    )
 
 
 def nearest_line(missing: Sequence[str], *, all_read: bool) -> str:
     """Stands above quotes that may not be about the question; ``missing`` are words of it."""
-    read = "" if all_read else " that could be read"
-    known = f" (no page{read} has {_listed(missing)})" if missing else ""
+    known = f" ({'no page' if all_read else 'nothing that was read'} has {_listed(missing)})"
+    known = known if missing else ""
     return f"No sentence says this in these words{known}; the nearest passages:"
 
 

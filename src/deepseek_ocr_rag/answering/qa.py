@@ -9,6 +9,7 @@ from contextlib import closing
 from functools import partial
 
 from ..document.types import OcrDocument
+from ..document.unread_parts import unread_part
 from ..errors import ConfigurationError
 from ..retrieval.embeddings import EmbeddingModel, embedding_model
 from ..retrieval.reranking import Reranker
@@ -117,10 +118,15 @@ class DocumentQA:
         self._vocabulary = Vocabulary(
             " ".join((*chunk.section, chunk.text, chunk.source)) for chunk in self.retriever.chunks
         )
-        self._unread = tuple(
+        self._failed = tuple(
             f"Page {page.number} of {document.source} could not be read and was not searched."
             for document in documents
             for page in document.failed_pages
+        )
+        self._unread = tuple(
+            part if len(documents) == 1 else f"{part} of {document.source}"
+            for document in documents
+            for part in filter(None, map(unread_part, document))
         )
 
     def ask(self, question: str) -> Answer:
@@ -210,7 +216,7 @@ class DocumentQA:
             citations=tuple(strategy.citations),
             passages=passages,
             llm=strategy.llm,
-            warnings=(*strategy.warnings, *self._unread),
+            warnings=(*strategy.warnings, *self._failed),
             timings=Timings(
                 searched - start, written - searched - strategy.checking, strategy.checking
             ),
@@ -236,12 +242,11 @@ class DocumentQA:
         )
 
     def _quoting_strategy(self, query: str, passages: tuple[Passage, ...]) -> AnswerStrategy:
-        all_read = not self._unread
         named = bool(passages) and self.retriever.names(query)
         lacking = self._vocabulary.lacking_names(query)
         names = tuple(dict.fromkeys(name.text for name in lacking if name.certain))
         if names and not named:
-            return AbsentStrategy(names, all_read)
+            return AbsentStrategy(names, self._unread)
         if not passages:
             return AnswerStrategy()
         return QuotingStrategy(
@@ -250,7 +255,7 @@ class DocumentQA:
             named=named,
             relevant=not lacking and self._is_relevant(query, passages),
             missing=self._vocabulary.missing_words(query),
-            all_read=all_read,
+            all_read=not self._unread,
         )
 
     def _is_relevant(self, query: str, passages: tuple[Passage, ...]) -> bool:

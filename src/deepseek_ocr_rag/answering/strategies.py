@@ -105,10 +105,10 @@ class AbsentStrategy(AnswerStrategy):
     """Says which names of the question no page has."""
 
     names: tuple[str, ...]
-    all_read: bool  # whether every page could be read
+    unread: tuple[str, ...]  # what nobody read
 
     def _pieces(self) -> Generator[str]:
-        yield no_page_has(self.names, all_read=self.all_read)
+        yield no_page_has(self.names, self.unread)
 
 
 @dataclass
@@ -124,7 +124,7 @@ class QuotingStrategy(AnswerStrategy):
     named: bool  # whether the question names a page, figure or table that is there
     relevant: bool  # whether the passages share enough with the question
     missing: tuple[str, ...]  # words of the question that no page has
-    all_read: bool  # whether every page could be read
+    all_read: bool  # whether all of every page was read
 
     def _pieces(self) -> Generator[str]:
         quoter = Quoter(self.passages)

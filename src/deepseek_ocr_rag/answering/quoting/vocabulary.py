@@ -26,6 +26,11 @@ _WORD: Final = re.compile(r"[^\W\d_]+")
 _APOSTROPHE: Final = re.compile("['’]")
 _BARRED: Final = str.maketrans("łøđ", "lod")
 
+_DIGRAPHS: Final = str.maketrans({"ä": "ae", "å": "aa", "ö": "oe", "ø": "oe", "ü": "ue", "æ": "ae"})
+
+_OTHER_SCRIPT: Final = re.compile(r"[^\W\d_A-Za-z\u00aa-\u02af\u1e00-\u1eff]{2,}")
+"""A word in other letters than Latin ones."""
+
 _SHORTEST_STEM: Final = 4
 _LONGEST_ENDING: Final = 3
 """Letters of a name that stay, and that change, where a language inflects it."""
@@ -91,13 +96,18 @@ class Vocabulary:
 
     @cached_property
     def _unmarked(self) -> frozenset[str]:
-        return frozenset(map(_without_marks, self._terms))
+        return frozenset(form for term in self._terms for form in _other_spellings(term))
 
     @cached_property
     def _small(self) -> frozenset[str]:
         """The words that stand somewhere without a capital."""
         found = (word for text in self._texts for word in _WORD.findall(plain_text(text)))
         return frozenset(word for word in found if word.islower())
+
+    @cached_property
+    def _has_other_scripts(self) -> bool:
+        """Whether a name may stand there in other letters: Москва is Moskva."""
+        return any(_OTHER_SCRIPT.search(text) for text in self._texts)
 
     @cached_property
     def _languages(self) -> frozenset[str]:
@@ -149,9 +159,9 @@ class Vocabulary:
         return tuple(word for word, term in missing.items() if not known[term])
 
     def _explains_capitals(self, names: Sequence[AskedName], spoken: frozenset[str]) -> bool:
-        """Whether the texts are in other languages, or write a capitalised word small."""
+        """Whether the texts write a capitalised word small, or other languages or scripts."""
         words = {word.lower() for name in names for word in name.words if not is_abbreviation(word)}
-        if not words.isdisjoint(self._small):
+        if not words.isdisjoint(self._small) or (names and self._has_other_scripts):
             return True
         return bool(names and self._languages) and self._languages.isdisjoint(spoken)
 
@@ -166,7 +176,7 @@ class Vocabulary:
         known = equivalent_words(missing, self._terms)
         return any(
             not known[term]
-            and _without_marks(term) not in self._unmarked
+            and self._unmarked.isdisjoint(_other_spellings(term))
             and not self._is_part(term)
             and not (spoken & INFLECTS_NAMES and self._is_inflected(term))
             for term in missing
@@ -194,6 +204,11 @@ class Vocabulary:
             r"\b" + _BETWEEN.join(rf"{re.escape(letter.casefold())}\w*" for letter in capitals)
         )
         return any(written.search(text.casefold()) for text in self._texts)
+
+
+def _other_spellings(term: str) -> tuple[str, str]:
+    """Without accents, and as where there are none on a keyboard: Muller and Mueller."""
+    return _without_marks(term), _without_marks(term.translate(_DIGRAPHS))
 
 
 def _without_marks(term: str) -> str:

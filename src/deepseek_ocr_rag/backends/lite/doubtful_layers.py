@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ...document.text_layer import TextLayer, Word, has_holes, misencoded, unknown_characters
 from ...document.types import Block
+from ...document.unread_parts import large_pictures
 from .rapidocr import Recognized
 
 __all__ = ["checked_layer", "layer_warnings"]
@@ -16,9 +17,6 @@ __all__ = ["checked_layer", "layer_warnings"]
 _AGREE = 0.5
 """Least share of the layer's words that OCR must find too. Of a layer with shifted letters it finds
 none, of good ones 0.8 and more."""
-
-_LARGE_PICTURE = 0.05
-"""Share of the page from which on a picture may hold text that a user would miss."""
 
 _UNKNOWN = re.compile(r"[\ufffd\x00-\x1f\x7f-\x9f\ue000-\uf8ff]")
 
@@ -79,10 +77,6 @@ def _mended(word: Word, page: TextLayer) -> Word:
     return replace(word, text=match[0].strip() or word.text) if match else word
 
 
-def _is_large_picture(block: Block) -> bool:
-    return block.kind == "image" and sum(box.area for box in block.boxes) >= _LARGE_PICTURE
-
-
 def layer_warnings(layer: TextLayer, blocks: Sequence[Block]) -> Iterator[str]:
     """Yield what a user of the result should know about a page's text layer."""
     if layer.is_notice:
@@ -91,7 +85,7 @@ def layer_warnings(layer: TextLayer, blocks: Sequence[Block]) -> Iterator[str]:
             "only holds a notice for viewers that cannot show the form; open it in Adobe Reader, "
             "print it to a PDF, and read that"
         )
-    if pictures := [block for block in blocks if _is_large_picture(block)]:
+    if pictures := large_pictures(blocks):
         share = sum(box.area for block in pictures for box in block.boxes)
         yield (
             f"pictures on {100 * share:.0f} % of this page were not read: text in them is missing; "
