@@ -65,6 +65,8 @@ TAKEN_OUT = [
     ("At https://evil.example/a?b=c.", f"At {REMOVED_LINK}."),
     ("At <https://evil.example>.", f"At {REMOVED_LINK}."),
     ("At www.evil.example!", f"At {REMOVED_LINK}!"),
+    ("At evil.example?q=secret or evil.example:80/x.", f"At {REMOVED_LINK} or {REMOVED_LINK}."),
+    ("Is it in report.pdf? See line report.py:80.", "Is it in report.pdf? See line report.py:80."),
     ("At //evil.example/x.", f"At {REMOVED_LINK}."),
     ("javascript:alert", REMOVED_LINK),
     ('<img src="http://evil.example/x.png">Hi<br/>', "Hi"),

@@ -41,7 +41,7 @@ _ADDRESS: Final = re.compile(
     r"(?:[a-z][a-z0-9+.-]{0,20})?://\S*"
     r"|//[\w-]+[.:/@]\S*"
     r"|(?:www\.|(?:mailto|xmpp|javascript|vbscript):|data:[a-z]+/)\S*"
-    r"|(?<![\w.@-])(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}/\S*",
+    r"|(?<![\w.@-])(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}(?:/|[?#](?=\w)|:[0-9]{1,5}[/?#])\S*",
     re.IGNORECASE,
 )
 _SEAMS: Final = {
