@@ -58,12 +58,13 @@ class Command:
             start_new_session=True,
         )
 
-    def end(self, number):
-        """Send a signal; returns the seconds until the exit, and the child processes left."""
+    def end(self, *numbers):
+        """Send signals, one after the other; returns the seconds until the exit, and the child processes left."""
         children = psutil.Process(self.process.pid).children(recursive=True)
         assert children, "nothing was being read"
         began = time.monotonic()
-        self.process.send_signal(number)
+        for number in numbers:
+            self.process.send_signal(number)
         self.output, self.said = self.process.communicate(timeout=LONG)
         spent = time.monotonic() - began
         _, orphans = psutil.wait_procs(children, timeout=max(0.0, SECONDS - spent))
@@ -174,8 +175,7 @@ def test_a_second_signal_does_not_disturb_the_shutdown(server, folder):
     with held_after(server, 5):
         command = Command(folder, *words(server))
         wait_for(5, command.process, folder)
-        command.process.send_signal(signal.SIGINT)
-        spent, orphans = command.end(signal.SIGTERM)
+        spent, orphans = command.end(signal.SIGINT, signal.SIGTERM)
     assert (command.process.returncode, orphans) == (130, [])
     assert spent < SECONDS
     assert "Traceback" not in command.said
