@@ -209,18 +209,21 @@ def served(
     # What it compiles is built with the tools of its own environment.
     path = f"{_bin(folder)}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     environment = {**outside(), "PATH": path, **chosen}
-    print("$", *(f"{k}={v}" for k, v in chosen.items()), *command, flush=True)
     begin = time.perf_counter()
+    process = None
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, env=environment, start_new_session=True
-        )
         try:
+            process = subprocess.Popen(
+                command, stdout=output, stderr=output, env=environment, start_new_session=True
+            )
+            # Whoever has read this may interrupt, and the server is ended.
+            print("$", *(f"{k}={v}" for k, v in chosen.items()), *command, flush=True)
             url = f"http://127.0.0.1:{port}"
             _await(url, process, log)
             yield url, time.perf_counter() - begin
         finally:
-            _end(process)
+            if process is not None:
+                _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

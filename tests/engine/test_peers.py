@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from PIL import Image
 
@@ -169,6 +170,8 @@ def test_an_interrupted_run_has_a_table_of_what_was_measured(sample_pdf, tmp_pat
     assert started.returncode == 0
     _, *rows = cells(told)
     assert [(row[0], row[1]) for row in rows] == [("vllm 0.26.0 (torch 2.11.0)", "plain")]
+    commands = (" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"]))
+    assert [command for command in commands if str(folder) in command] == []
 
 
 def test_each_picture_is_encoded_once_for_all_configurations(monkeypatch):
