@@ -29,7 +29,7 @@ def no_page_has(names: Sequence[str], unread: Sequence[str]) -> str:
 
     Args:
         names: The names.
-        unread: What could not be searched, because nobody read it: "pictures on page 3".
+        unread: What was not read, and so not searched: "pictures on page 3".
     """
     if not unread:
         return f"This is not in these documents: no page has {_listed(names)}."

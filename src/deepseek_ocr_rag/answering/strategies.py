@@ -105,7 +105,7 @@ class AbsentStrategy(AnswerStrategy):
     """Says which names of the question no page has."""
 
     names: tuple[str, ...]
-    unread: tuple[str, ...]  # what nobody read
+    unread: tuple[str, ...]  # what was not read
 
     def _pieces(self) -> Generator[str]:
         yield no_page_has(self.names, self.unread)

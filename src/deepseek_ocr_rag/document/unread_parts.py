@@ -1,4 +1,4 @@
-"""What of a page was not read, so that nobody can say that it lacks something."""
+"""Which part of a page was not read, so that no answer says that the page lacks something."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def large_pictures(blocks: Iterable[Block]) -> tuple[Block, ...]:
 
 
 def unread_part(page: Page) -> str:
-    """Name what of a page was not read, in the middle of a sentence; "" if all was.
+    """Name the part of a page that was not read, for the middle of a sentence; "" if all was.
 
     Example:
         >>> unread_part(Page(2, finish_reason="error", error="no reply"))

@@ -25,6 +25,17 @@ def test_a_name_of_another_part_is_refused(claim: str, expected: bool) -> None:
     assert verify(claim, CONCERT).supported == expected
 
 
+@pytest.mark.parametrize(
+    "claim", ["Jonas Reik requeened Hive Maple in May.", "Jonas Reik requeened Hive Maple."]
+)
+def test_two_names_of_one_part_belong_together_though_it_leaves_the_verb_out(claim: str) -> None:
+    source = (
+        "Hive Linden was requeened in April by Petra Holm and Hive Maple in May by Jonas Reik."
+        " Hive Birch kept its old queen."
+    )
+    assert verify(claim, source).supported
+
+
 def test_a_name_alone_is_held_to_its_question() -> None:
     question = "Who conducted the orchestra?"
     assert verify("Ivo Kappel [1].", CONCERT, question=question).supported

@@ -170,7 +170,7 @@ def is_year_of_head(comparison: ClaimComparison, unit: FactualUnit, fact: Number
 
     The sentence has all words of the claim that the row lacks.
 
-    "Irrigated since 2022" is no figure of the column 2022 where it says "irrigated since 2023".
+    "Irrigated since 2022" is not a figure of the column 2022 where the sentence says "irrigated since 2023".
     """
     if not (isinstance(fact, Number) and is_year(fact.text) and unit.citable.is_row):
         return False

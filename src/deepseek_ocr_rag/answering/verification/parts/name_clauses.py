@@ -106,6 +106,9 @@ class _Sentence:
     ) -> list[frozenset[str]]:
         """Words, with their equivalents, that only other parts than a name's have, if they are about those.
 
+        None where a part has another claimed name as well: "and Hive Maple by Jonas Reik" leaves out
+        the verb, which only the part before has.
+
         Args:
             name: The terms of the name.
             names: Those of other names that are claimed with it.
@@ -117,7 +120,7 @@ class _Sentence:
             not own
             or not others
             or len(self.clauses) > MOST_CLAUSES
-            or any(n <= clause for n in names for clause in others)
+            or any(n <= clause for n in names for clause in self.clauses)
         ):
             return []
         said, apart = frozenset().union(*own), frozenset().union(*others)
