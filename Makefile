@@ -82,8 +82,10 @@ browser:
 # test that stands still fails.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($$(nproc) + 1)) \
 	--dist loadfile --no-loadscope-reorder --timeout 900
+# In the gate, which starts without a cache, each worker would rewrite every assertion of every file
+# for its message, a third of what collecting takes: those that fail run again, and have it then.
 test: $(VENV)/.dev
-	$(TEST) -m "not long" || { [ $$? -eq 1 ] && $(AGAIN); }
+	$(TEST) $(if $(CI),--assert plain) -m "not long" || { [ $$? -eq 1 ] && $(AGAIN); }
 
 # A browser or a hundred processes on a machine that others use may fail a test once. What failed
 # runs again, one test at a time: what fails again fails the suite, and the rest is named, since a
