@@ -275,6 +275,34 @@ def test_processes_are_started_when_needed_kept_and_ended_with_the_reader(pool):
     assert soon(lambda: pool.workers == 0)
 
 
+def test_one_that_stands_while_a_document_is_closed_ends_no_other(pool, monkeypatch):
+    monkeypatch.setattr(pools, "FINISH_SECONDS", LONG)
+    document = pool.register()
+    preparing, released = threading.Event(), threading.Event()
+
+    def prepare(worker):
+        preparing.set()
+        released.wait(LONG)
+
+    def borrow():
+        with pool.worker(document, prepare=prepare):
+            pass
+
+    with pool.worker(document):
+        other = threading.Thread(target=borrow)
+        other.start()
+        assert preparing.wait(LONG)
+    other.join()
+    starting = [each for each in threading.enumerate() if each.name == "dsocr-worker"]
+    closing = threading.Thread(target=pool.forget, args=(document,))
+    closing.start()
+    assert soon(lambda: not pool._documents)
+    released.set()
+    for thread in (closing, *starting):
+        thread.join()
+    assert pool.workers == 2
+
+
 def test_they_end_some_time_after_the_last_document(pool, monkeypatch):
     monkeypatch.setattr(pools, "LINGER_SECONDS", LONG)
     open_source(numbered(1)).close()

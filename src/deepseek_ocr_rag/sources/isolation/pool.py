@@ -60,6 +60,7 @@ class WorkerPool:
         self._starting = 0
         self._busy: dict[Worker, int] = {}
         self._timer: threading.Timer | None = None
+        self._unwanted = False  # whether workers were ended since no document was open
 
     @property
     def workers(self) -> int:
@@ -78,6 +79,7 @@ class WorkerPool:
         """Register a document; workers stay as long as there is one. Returns its number."""
         with self._changed:
             self._stop_timer()
+            self._unwanted = False
             number = next(self._numbers)
             self._documents.add(number)
             return number
@@ -143,6 +145,7 @@ class WorkerPool:
             if self._documents:
                 return
             self._stop_timer()
+            self._unwanted = True
             ending, self._idle = self._idle, []
         for worker in ending:
             worker.stop()
@@ -217,7 +220,7 @@ class WorkerPool:
         with self._changed:
             start.done = True
             self._changed.notify_all()
-            unwanted = not self._documents and self._timer is None
+            unwanted = self._unwanted
         if unwanted:
             self.end_if_unused()
 
