@@ -33,6 +33,9 @@ SHORTEST_SENTENCE: Final = 4
 LONGEST_TOKEN: Final = 32
 """Characters of a token, at most and on average over a reply."""
 
+LONGEST_CHECKING: Final = 60.0
+"""Seconds for comparing the sentences of a reply; those that are left are marked as unsupported."""
+
 QUOTES: Final = 3
 """Most sentences to quote where no model writes, or nothing that it wrote is supported."""
 
@@ -162,7 +165,8 @@ class GeneratingStrategy(AnswerStrategy):
             self.question, self.passages, self.model.context_length, structured=structured
         )
         self.warnings += prompt.warnings
-        verifier = Verifier(self.passages[: prompt.used], self.question, self.frequencies)
+        given = self.passages[: prompt.used]
+        verifier = Verifier(given, self.question, self.frequencies, max_seconds=LONGEST_CHECKING)
         writer = AnswerWriter(
             verifier,
             self.question,

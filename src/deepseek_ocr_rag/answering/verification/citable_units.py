@@ -19,7 +19,7 @@ from ...text.word_lists import MONTHS
 from .table_figures import is_row_of_figures
 from .table_runs import TABLE_STARTS, TableRun, introduces, is_repeated, table_runs
 
-__all__ = ["CitableUnit", "TableKey", "citable_units"]
+__all__ = ["CitableUnit", "TableKey", "citable_units", "years_above"]
 
 _ITEM: Final = re.compile(r"(?:[-*•]|\(?(?:[0-9]{1,2}|[a-z])[.)])\s")
 _FIGURES: Final = re.compile(r"[-−–+($€£¥]*(?:[0-9][0-9.,]*[)%]*)?")
@@ -71,12 +71,12 @@ class CitableUnit:
 
 
 def citable_units(
-    passage: Passage, number: int, before: Sequence[Passage] = ()
+    passage: Passage, number: int, years: tuple[str, ...] = ()
 ) -> tuple[CitableUnit, ...]:
     """Split a passage; ``number`` is its index, stored in the units.
 
-    ``before`` are passages that stand before it in its document: the line of years above a
-    statement may be in one of these.
+    ``years`` are those of the line of years above it, which may stand in a passage before it: see
+    :func:`years_above`.
 
     A sentence answers to the heading over it, a list item also to the line that introduces the
     list, and a table row to the line above the table, the table's head, and the last row that is a
@@ -86,19 +86,29 @@ def citable_units(
 
     A heading or the head of a table is a unit only if nothing stands under it.
     """
-    return _Splitter(passage, number, _years_above(passage, before)).units()
+    return _Splitter(passage, number, years).units()
 
 
-def _years_above(passage: Passage, before: Sequence[Passage]) -> tuple[str, ...]:
-    """The years of the last line of years that stands above a passage on its page."""
-    start = _start(passage)
-    years: tuple[str, ...] = ()
-    for above in sorted(before, key=_start):
-        if (above.source, _start(above)[0]) == (passage.source, start[0]) and _start(above) < start:
-            splitter = _Splitter(above, 0, years)
-            splitter.units()
-            years = splitter.years
-    return years
+def years_above(passages: Sequence[Passage]) -> list[tuple[str, ...]]:
+    """For each passage the years of the last line of years above it on its page.
+
+    Each passage is read once, in the order of its page.
+    """
+    found: list[tuple[str, ...]] = [()] * len(passages)
+    starts = [(passage.source, *_start(passage)) for passage in passages]
+    order = sorted(range(len(passages)), key=starts.__getitem__)
+    for _, page in groupby(order, key=lambda index: starts[index][:2]):
+        years: tuple[str, ...] = ()
+        # What begins at the same place stands above none of the others.
+        groups = [list(same) for _, same in groupby(page, key=starts.__getitem__)]
+        for same in groups:
+            for index in same:
+                found[index] = years
+            for index in same if same is not groups[-1] else ():
+                splitter = _Splitter(passages[index], 0, years)
+                splitter.units()
+                years = splitter.years
+    return found
 
 
 def _start(passage: Passage) -> tuple[int, int]:
