@@ -17,6 +17,7 @@ from .language_model import LanguageModel, ReplyEnd, writes_json
 from .models.ollama_reply_stream import CUT
 from .models.thoughts import ThoughtSplitter, without_thoughts
 from .prompt import AnswerPrompt, build_prompt
+from .quoting.asked_words import lacking_words
 from .quoting.quotes import Quote, Quoter
 from .quoting.shown_rows import shown_rows
 from .structured_reply import marked_text, reply_schema
@@ -118,8 +119,8 @@ class AbsentStrategy(AnswerStrategy):
 class QuotingStrategy(AnswerStrategy):
     """Quotes the sentences that fit a question best.
 
-    They answer it only if they have its words, or are the signatures that it asks for; otherwise
-    they are called what they are, the nearest passages.
+    They answer it only if they have all its content words, or are the signatures that it asks for;
+    otherwise they are called what they are, the nearest passages.
     """
 
     passages: tuple[Passage, ...]
@@ -135,9 +136,16 @@ class QuotingStrategy(AnswerStrategy):
         quotes = quoter.signatures(QUOTES) if query.asks_for_signature else ()
         if not quotes:
             quotes = quoter.best(self.question, QUOTES)
-            # A sentence with the words in another form does not count as an answer.
+            # A sentence with the words in another form does not count as an answer, nor do sentences
+            # without one of them.
+            units = [unit for quote in quotes for unit in quote.units]
             self.nearest = query.asks_for_signature or not (
-                self.named or (self.relevant and quoter.says(self.question))
+                self.named
+                or (
+                    self.relevant
+                    and quoter.says(self.question)
+                    and not lacking_words(self.question, units, self.passages)
+                )
             )
         missing = nearest_line(self.missing, all_read=self.all_read)
         yield from self._quotes(quotes, missing if self.nearest else QUOTED)
