@@ -54,10 +54,10 @@ def _range(item: str, page_count: int, source: str | None) -> tuple[int, int]:
     last = int(right) if right else page_count
     if not left:
         problem = f"{item!r} does not say on which page it begins"
-        first_pages = (
-            '"1" for the first page' if last == 1 else f'"1-{right}" for pages 1 to {right}'
-        )
-        ask = f"Write {first_pages}; pages are not counted from the end."
+        if last < 1:
+            raise _error(problem, page_count, source)
+        meant = '"1" for the first page' if last == 1 else f'"1-{last}" for pages 1 to {last}'
+        ask = f"Write {meant}; pages are not counted from the end."
         raise _error(problem, page_count, source, remedy=ask)
     first = int(left)
     last = last if dash else first
