@@ -225,3 +225,27 @@ def test_many_sources_of_one_page_are_read_once_each() -> None:
     begin = time.thread_time()
     assert verify("Hive 399 gave 399 kg of honey.", passages).supported
     assert time.thread_time() - begin < 4
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "1,",
+        "1 May 2020 ",
+        "1 ",
+        "a",
+        "| a ",
+        "| a | 1 |\n",
+        "# a\n",
+        "2019 2020\n",
+        "A. ",
+        "灯很旧。",
+    ],
+)
+def test_a_hostile_source_is_read_in_linear_time_and_ends_in_time(part: str) -> None:
+    """Each is one sentence, or thousands; a list of numbers took the square of its length."""
+    source = part * (60_000 // len(part))
+    begin = time.thread_time()
+    (sentence,) = verify("The lamp is old in 2021.", [source], max_seconds=2.0).sentences
+    assert sentence.status in ("unsupported", "unchecked")
+    assert time.thread_time() - begin < 4

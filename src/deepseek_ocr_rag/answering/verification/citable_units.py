@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -30,6 +30,9 @@ _PERIOD: Final = re.compile(
     re.IGNORECASE,
 )
 _YEAR: Final = re.compile(r"\b(?:19|20)[0-9]{2}\b")
+
+LONGEST_UNIT: Final = 8000
+"""Characters of a sentence or a row; longer text is cut."""
 
 LONGEST_PERIOD: Final = 80
 """Characters of a line that names the columns of figures below it."""
@@ -121,7 +124,8 @@ class _Splitter:
     def __init__(self, passage: Passage, number: int, years: tuple[str, ...]) -> None:
         self._passage = passage
         self._number = number
-        self._spans = _with_figures(passage.text, sentence_spans(passage.text))
+        spans = _with_figures(passage.text, sentence_spans(passage.text))
+        self._spans = [part for span in spans for part in _parts(passage.text, *span)]
         self._body: list[CitableUnit] = []
         self._headings: list[CitableUnit] = []
         self._waiting: list[CitableUnit] = []  # the head of a table without rows so far
@@ -244,6 +248,16 @@ def _with_figures(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[int
         else:
             joined += found
     return joined
+
+
+def _parts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A span, or several if it is longer than any sentence: comparing takes more than linear time."""
+    while end - start > LONGEST_UNIT:
+        cut = text.rfind(" ", start + LONGEST_UNIT // 2, start + LONGEST_UNIT) + 1
+        cut = cut or start + LONGEST_UNIT
+        yield start, cut
+        start = cut
+    yield start, end
 
 
 def _is_period(line: str) -> bool:
