@@ -91,7 +91,7 @@ class Answer:
         quoted: Whether passages are quoted: no model was asked, or no source says what it
             wrote. A quote is a supported sentence.
         nearest: Whether the quotes are only the nearest passages: a content word of the question is
-            in none of them, or they fit it too little, and no model was asked.
+            on no page, or they fit it too little, and no model was asked.
     """
 
     question: str

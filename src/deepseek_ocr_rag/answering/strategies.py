@@ -119,8 +119,8 @@ class AbsentStrategy(AnswerStrategy):
 class QuotingStrategy(AnswerStrategy):
     """Quotes the sentences that fit a question best.
 
-    They answer it only if they have all its content words, or are the signatures that it asks for;
-    otherwise they are called what they are, the nearest passages.
+    They answer it only if they have its words, and some page each of them, or are the signatures that
+    it asks for; otherwise they are called what they are, the nearest passages.
     """
 
     passages: tuple[Passage, ...]
@@ -137,14 +137,16 @@ class QuotingStrategy(AnswerStrategy):
         if not quotes:
             quotes = quoter.best(self.question, QUOTES)
             # A sentence with the words in another form does not count as an answer, nor do sentences
-            # without one of them.
+            # without one that no page has. One that another page has may be said in other words here.
             units = [unit for quote in quotes for unit in quote.units]
             self.nearest = query.asks_for_signature or not (
                 self.named
                 or (
                     self.relevant
                     and quoter.says(self.question)
-                    and not lacking_words(self.question, units, self.passages)
+                    and set(self.missing).isdisjoint(
+                        lacking_words(self.question, units, self.passages)
+                    )
                 )
             )
         missing = nearest_line(self.missing, all_read=self.all_read)

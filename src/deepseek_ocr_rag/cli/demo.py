@@ -23,7 +23,7 @@ from .output import print_output
 __all__ = ["QUESTIONS", "run_demo", "show_demo"]
 
 QUESTIONS = (
-    "What did the whole programme cost?",
+    "What did the whole programme of LED lamps cost?",
     "How many crowns does the board grant for a new emitter?",
 )
 """The first is answered by the born-digital page, the second by the scan."""
