@@ -226,3 +226,53 @@ def test_sentences_that_differ_in_a_number_alone_are_quoted() -> None:
     pages = [page(n, f"In {y} the ferry sailed on {d} days.") for n, (y, d) in enumerate(years, 1)]
     answer = ask("On how many days did the ferry sail?", OcrDocument("r.pdf", (*pages,), 3))
     assert len(answer.citations) == 3
+
+
+@pytest.mark.parametrize(
+    ("question", "missing"),
+    [
+        ("Which light burned gas?", "burned|gas"),
+        ("Which light was painted?", "painted"),
+        ("In which year was Petrel Bank sold?", "year|sold"),
+        ("Does the cooperative insure six lights with a crew of eleven?", "insure"),
+        ("How many crowns does the board lend the cooperative for a new emitter?", "lend"),
+        ("What does the board grant the cooperative for a new roof?", "roof"),
+    ],
+)
+def test_a_word_that_no_page_has_makes_passages_the_nearest(question: str, missing: str) -> None:
+    answer = ask(question)
+    assert (answer.found, answer.nearest) == (False, True)
+    named = " or ".join(f"“{word}”" for word in missing.split("|"))
+    assert answer.text.startswith(f"No sentence says this in these words (no page has {named});")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many crowns does the board grant for a new emitter?",
+        "How many crowns is the board granting the cooperative?",  # inflected
+        "What amount does the board grant?",  # a figure that is not called so
+        "What is the height of Vannet Rock?",  # the head of a table
+        "How high is Vannet Rock?",
+        "In which year was Corrie Head first lit?",
+        "How many visitors did Petrel Bank get in 2024?",  # a row has no verb
+        "According to the document, how many lights does the cooperative keep?",
+    ],
+)
+def test_words_that_ask_and_words_in_another_form_are_not_missing(question: str) -> None:
+    answer = ask(question)
+    assert answer.found
+    assert answer.text.startswith(QUOTED)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("Wer bezahlt den Leuchtturm?", "Die Stadt bezahlt den Leuchtturmwärter."),
+        ("Hoe lang duurt de reis?", "De reis duurt 40 minuten."),
+        ("Combien coûte la location ?", "| Location | Prix |\n| --- | --- |\n| Barque | 12 € |"),
+        ("Wie viel kostet das Boot?", "| Boot | Preis |\n| --- | --- |\n| Ruderboot | 12 € |"),
+    ],
+)
+def test_other_languages_have_words_that_ask_too(question: str, text: str) -> None:
+    assert ask(question, OcrDocument("r.pdf", (page(1, text),), 1)).found

@@ -141,3 +141,111 @@ def test_many_marks_are_read_in_linear_time() -> None:
     checked = verify(f"{KEEPER[:-1]} {'[1]' * 20_000}.", [KEEPER])
     assert checked.supported
     assert time.thread_time() - begin < 5
+
+
+def filler(count: int, word: str = "harbour") -> str:
+    return " ".join(
+        f"The {word} office bought {n} barrels of oil in that week." for n in range(count)
+    )
+
+
+def test_what_is_not_compared_in_time_is_unchecked_and_not_supported() -> None:
+    """One sentence with hundreds of numbers takes minutes by itself, so it is left within."""
+    numbers = " and ".join(map(str, range(10, 260)))
+    table = "\n".join(("| Ward | Beds | Staff |", "| --- | --- | --- |", *ROWS))
+    begin = time.monotonic()
+    checked = verify(
+        f"{KEEPER} The total was {numbers}. {FOG} This is not in the documents.",
+        [KEEPER, FOG, table],
+        max_seconds=1.0,
+    )
+    assert time.monotonic() - begin < 5
+    assert [each.status for each in checked.sentences] == [
+        "supported",
+        "unchecked",
+        "unchecked",
+        "absent",
+    ]
+    assert "time for checking was over" in checked.unchecked[0].problem
+    assert checked.citations
+    assert not checked.supported
+    assert checked.unsupported == ()
+    assert [each["status"] for each in checked.to_dict()["sentences"]][1] == "unchecked"
+    assert "unchecked=2" in repr(checked)
+    assert "Not checked: The total was" in checked._repr_html_()
+
+
+ROWS = [f"| Ward {n} | {n} | {n + 1} |" for n in range(200)]
+
+
+def test_a_sentence_too_long_to_compare_is_unchecked() -> None:
+    checked = verify(f"{KEEPER[:-1]} {'and the lamp ' * 200}.", [KEEPER])
+    assert [each.status for each in checked.sentences] == ["unchecked"]
+    assert not checked.supported
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan")])
+def test_no_time_at_all_is_a_mistake(wrong: float) -> None:
+    with pytest.raises(ConfigurationError, match="max_seconds"):
+        verify(KEEPER, [KEEPER], max_seconds=wrong)
+
+
+def test_any_time_can_be_given() -> None:
+    assert verify(KEEPER, [KEEPER], max_seconds=None).supported
+
+
+@pytest.mark.parametrize("cited", ["", " [1]"])
+def test_a_long_source_takes_time_by_its_length_not_for_each_sentence(cited: str) -> None:
+    """It is split and indexed once; a sentence is compared with the parts that may say it."""
+    source = f"{filler(1000)}\n\n{KEEPER} {filler(1000, 'county')}"
+    verify(KEEPER, [KEEPER])  # word lists are loaded
+    begin = time.thread_time()
+    verify(f"It cost 40 pounds{cited}.", [source])
+    once = time.thread_time() - begin
+    answer = f"Ann Lee has kept the lamp since 1902{cited}. She has kept it since 1912{cited}. "
+    begin = time.thread_time()
+    checked = verify(answer * 20, [source], max_seconds=None)
+    took = time.thread_time() - begin
+    assert [each.status for each in checked.sentences[:2]] == ["supported", "unsupported"]
+    assert [checked.citations[index].quote for index in checked.sentences[0].citations] == [KEEPER]
+    assert took < 3 * once + 2
+
+
+def test_many_sources_of_one_page_are_read_once_each() -> None:
+    """The line of years above a passage may stand in any before it on its page."""
+    lines = [f"Hive {n} gave {n} kg of honey to its keeper in the dry summer." for n in range(400)]
+    text = "\n\n".join(lines)
+    blocks, start = [], 0
+    for line in lines:
+        blocks.append(Block("text", line, (BOXES[0],), (start, start + len(line))))
+        start += len(line) + 2
+    document = OcrDocument("hives.pdf", (Page(1, text, tuple(blocks)),), 1)
+    passages = chunk_document(document, max_tokens=40)
+    assert len(passages) > 100
+    begin = time.thread_time()
+    assert verify("Hive 399 gave 399 kg of honey.", passages).supported
+    assert time.thread_time() - begin < 4
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "1,",
+        "1 May 2020 ",
+        "1 ",
+        "a",
+        "| a ",
+        "| a | 1 |\n",
+        "# a\n",
+        "2019 2020\n",
+        "A. ",
+        "灯很旧。",
+    ],
+)
+def test_a_hostile_source_is_read_in_linear_time_and_ends_in_time(part: str) -> None:
+    """Each is one sentence, or thousands; a list of numbers took the square of its length."""
+    source = part * (60_000 // len(part))
+    begin = time.thread_time()
+    (sentence,) = verify("The lamp is old in 2021.", [source], max_seconds=2.0).sentences
+    assert sentence.status in ("unsupported", "unchecked")
+    assert time.thread_time() - begin < 4

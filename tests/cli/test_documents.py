@@ -199,6 +199,36 @@ def test_mistakes_are_told_before_a_page_is_read(
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["read", ""], "FILE"),
+        (["read", "{pdf}", "", "--json"], "FILE"),
+        (["read", "{pdf}", "-o", ""], "-o/--output"),
+        (["read", "{pdf}", "--output="], "-o/--output"),
+        (["ask", "", "Who?"], "FILE"),
+        (["ask", "{pdf}", "Who?", "--llm", ""], "--llm"),
+        (["boxes", ""], "FILE"),
+    ],
+)
+def test_an_empty_value_is_a_mistake_and_not_this_folder(
+    words: list[str],
+    named: str,
+    folder: Path,
+    backend: list[str],
+    untouched: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A variable of a shell that is not set; the folder that one is in was read, and printed."""
+    monkeypatch.chdir(folder)
+    with pytest.raises(SystemExit) as ended:
+        main([*(word.format(pdf=folder / "a.pdf") for word in words), *backend])
+    assert ended.value.code == 2
+    told = capsys.readouterr()
+    assert (told.out, f"argument {named}: it is empty" in told.err) == ("", True)
+
+
 @pytest.mark.parametrize("name", ["local", "transformers"])
 def test_a_missing_extra_has_its_own_exit_code_and_command(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

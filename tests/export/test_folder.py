@@ -293,6 +293,7 @@ def test_lone_surrogates_from_a_pdf_do_not_stop_it(tmp_path: Path) -> None:
         ("version 1.2 of 3", "version 1.2 of 3"),
         ("über ‘alles’.pdf", "über ‘alles’"),
         ("a\0b\n.pdf", "a_b"),
+        ("a\u2028b\u2029c.pdf", "a_b_c"),
         (".bashrc", "bashrc"),
         ("CON.pdf", "_CON"),
         ("nul", "_nul"),

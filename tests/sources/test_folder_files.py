@@ -225,3 +225,11 @@ def test_limits_and_empty_patterns(folder: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(LimitExceededError, match="folders deeper than") as limit:
         documents_in(folder)
     assert limit.value.source == str(folder)
+
+
+def test_an_empty_name_is_not_this_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"%PDF")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceNotFoundError, match=r"name of the folder is empty.*'\.' is"):
+        documents_in("")
+    assert [each.path for each in documents_in(".")] == ["a.pdf"]

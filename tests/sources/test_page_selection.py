@@ -19,7 +19,6 @@ from deepseek_ocr_rag.sources.source import parse_page_selection
         ("2", (2,)),
         (" 1 - 2 , 4 ", (1, 2, 4)),
         ("8-", (8, 9, 10)),
-        ("-3", (1, 2, 3)),
         ("2-~4", (2, 3, 4)),
         ("9-~40", (9, 10)),
         ("1-4,2-5,3", (1, 2, 3, 4, 5)),
@@ -49,6 +48,8 @@ def test_selections_name_each_page_once_and_in_order(selection, pages):
         "1,,2",
         "-",
         "--3",
+        "-3",
+        "-~3",
         "1-2-3",
         "1.5",
         "1 2",
@@ -108,7 +109,7 @@ def test_written_out_pages_are_read_back(pages):
     [
         ("9", 3, "there is no page 9; the document has 3 pages. Ask for pages from 1 to 3."),
         ([2], 1, "there is no page 2; the document has 1 page. Ask for page 1."),
-        ("x", 3, "'x' is not a page or a range of pages; the document has 3 pages. Write it like"),
+        ("x", 3, "'x' is not a page or a range of pages; the document has 3 pages. Count from 1"),
     ],
 )
 def test_the_cure_fits_the_mistake(selection, pages, told):

@@ -70,3 +70,11 @@ def test_what_no_store_takes_is_replaced_one_for_one() -> None:
 
 def test_a_name_is_shown_on_one_line() -> None:
     assert visible_line("a\nb\tc\u2028d\u2029e\x1b") == "a b c d e\ufffd"
+
+
+def test_json_stays_on_one_line_whatever_ends_lines() -> None:
+    """A reader of lines such as ``str.splitlines`` also ends them at U+2028 and the like."""
+    value = {"name": "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\nh\ri"}
+    line = json_line(value)
+    assert line.splitlines() == [line]
+    assert json.loads(line) == value

@@ -36,9 +36,12 @@ class AnswerVerifier(RunnableSerializable[Mapping[str, Any], Verification]):
         answer_key: Where the answer is in the input.
         context_key: Where the documents are.
         question_key: Where the question is.
+        max_seconds: Longest time for one answer; None for any. The sentences that are left then
+            have the status ``"unchecked"``.
 
     Raises:
-        ConfigurationError: If the input lacks the answer or the documents.
+        ConfigurationError: If the input lacks the answer or the documents, or ``max_seconds`` is not
+            above 0.
 
     Example:
         >>> document = Document("The lamp burns oil.", metadata={"source": "a.pdf", "page": 1})
@@ -54,6 +57,7 @@ class AnswerVerifier(RunnableSerializable[Mapping[str, Any], Verification]):
     answer_key: str = "answer"
     context_key: str = "context"
     question_key: str = "input"
+    max_seconds: float | None = 60.0
 
     @model_validator(mode="before")
     @classmethod
@@ -79,7 +83,12 @@ class AnswerVerifier(RunnableSerializable[Mapping[str, Any], Verification]):
                 )
         documents = given[self.context_key]
         question = given.get(self.question_key) or ""
-        return verify(_text(given[self.answer_key]), _records(documents), question=_text(question))
+        return verify(
+            _text(given[self.answer_key]),
+            _records(documents),
+            question=_text(question),
+            max_seconds=self.max_seconds,
+        )
 
 
 def _text(value: object) -> str:

@@ -147,3 +147,16 @@ def test_chunks_of_a_whole_file_are_cited_on_their_pages(pdf: Path, reader: Read
 def test_a_wrong_input_is_told(given: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         AnswerVerifier().invoke(given)
+
+
+def test_what_is_not_compared_in_time_is_unchecked() -> None:
+    """A sentence with hundreds of numbers would take minutes."""
+    numbers = " and ".join(map(str, range(10, 260)))
+    rows = "\n".join(f"| Ward {n} | {n} | {n + 1} |" for n in range(200))
+    table = Document(f"| Ward | Beds | Staff |\n| --- | --- | --- |\n{rows}")
+    checked = AnswerVerifier(max_seconds=0.5).invoke(
+        {"answer": f"The total was {numbers}.", "context": [table]}
+    )
+    assert [s.status for s in checked.sentences] == ["unchecked"]
+    with pytest.raises(ConfigurationError, match="max_seconds"):
+        AnswerVerifier(max_seconds=0).invoke({"answer": "a", "context": []})

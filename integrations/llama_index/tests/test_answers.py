@@ -18,7 +18,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.base.response.schema import Response
 from llama_index.core.llms import CustomLLM
 from llama_index.core.node_parser import TokenTextSplitter
-from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore
+from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, TextNode
 from llama_index.readers.deepseek_ocr import (
     AnswerVerifier,
     DeepSeekOCRNodeParser,
@@ -140,3 +140,18 @@ def test_a_missing_answer_or_node_is_told() -> None:
         AnswerVerifier().postprocess_nodes([], query_str="What?")
     with pytest.raises(ConfigurationError, match="no nodes"):
         AnswerVerifier().verify("It is red.")
+
+
+def test_what_is_not_compared_in_time_is_unchecked_and_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A sentence with hundreds of numbers would take minutes."""
+    numbers = " and ".join(map(str, range(10, 260)))
+    rows = "\n".join(f"| Ward {n} | {n} | {n + 1} |" for n in range(200))
+    table = TextNode(text=f"| Ward | Beds | Staff |\n| --- | --- | --- |\n{rows}")
+    nodes = [NodeWithScore(node=table)]
+    answer = f"The total was {numbers}."
+    checked = AnswerVerifier(max_seconds=0.5).verify(answer, nodes)
+    assert [s.status for s in checked.sentences] == ["unchecked"]
+    assert AnswerVerifier(answer=answer, max_seconds=0.5).postprocess_nodes(nodes) == []
+    assert "1 of 1 sentences were not checked" in caplog.text

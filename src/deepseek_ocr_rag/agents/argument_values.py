@@ -139,7 +139,9 @@ def pages_value(name: str, value: object) -> str | None:
     ranges = _ranges(value, 3)
     if not ranges or any(not _ordered(first, last) for first, last in ranges):
         raise _refused(
-            name, value, f"Give {name} counted from 1, like '3' or '1-3,7', or leave it out."
+            name,
+            value,
+            f"Give {name} counted from 1, like '3', '1-3,7' or '5-' (from 5 to the end), or leave it out.",
         )
     return ",".join(_range_text(first, last) for first, last in ranges)
 
@@ -328,7 +330,7 @@ def _ordered(first: int | None, last: int | None) -> bool:
 def _range_text(first: int | None, last: int | None) -> str:
     if first == last and first is not None:
         return str(first)
-    return f"{'' if first is None else first}-{'' if last is None else last}"
+    return f"{first or 1}-{'' if last is None else last}"
 
 
 def _four(value: object, depth: int) -> tuple[float, float, float, float] | None:

@@ -11,9 +11,9 @@ _WORD: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?|[^\W\d_]+\.?|\.{2,3}|\S")
 _NOISE: Final = frozenset(
     {"page", "pages", "p", "pp", "pg", "pgs", "no", "nr", "number", "numbers", "#", "'", '"'}
 )
-_TO: Final = frozenset(
-    {"-", "to", "through", "thru", "until", "till", "..", "...", ":", "~"} | set("–—−‐‑‒―…")
-)
+_DASHES: Final = frozenset("-–—−‐‑‒―")
+_TO: Final = frozenset({"to", "through", "thru", "until", "till", "..", "...", ":", "~", "…"})
+_JOINTS: Final = ("-", "to")
 _NEXT: Final = frozenset({",", ";", "and", "&", "+"})
 _DIGITS: Final = "0123456789"
 _END: Final = frozenset({"end", "last", "onwards", "onward"})
@@ -29,7 +29,7 @@ def page_ranges_in(text: str) -> list[Range] | None:
     """First and last page of each range in the text, None for an end that it leaves open.
 
     Numbers are pages, "-", "to" and the like join two of them, commas, "and" and spaces separate
-    them. None if the text is anything else.
+    them. None if the text is anything else, such as "-3".
     """
     items: list[list[int | str]] = [[]]
     for part in map(_part, _WORD.findall(text.lower())):
@@ -37,7 +37,7 @@ def page_ranges_in(text: str) -> list[Range] | None:
             return None
         if part == ",":
             items.append([])
-        elif part == "-" or not items[-1] or items[-1][-1] == "-":
+        elif part in _JOINTS or not items[-1] or items[-1][-1] in _JOINTS:
             items[-1] += [part] if part != "" else []
         elif part != "":
             items.append([part])  # a space separates, too
@@ -47,12 +47,14 @@ def page_ranges_in(text: str) -> list[Range] | None:
 
 
 def _part(word: str) -> int | str | None:
-    """A number, "-", ",", "start" or "end"; "" for what means nothing, None for anything else."""
+    """A number, "-", "to", ",", "start" or "end"; "" for what means nothing, None for the rest."""
     if word[0] in _DIGITS:
         whole, _, part = word.partition(".")
         return None if part.strip("0") or len(whole) > MOST_DIGITS else int(whole)
-    if word in _TO:
+    if word in _DASHES:
         return "-"
+    if word in _TO:
+        return "to"
     word = word.rstrip(".")
     if word in _NEXT:
         return ","
@@ -62,11 +64,16 @@ def _part(word: str) -> int | str | None:
 
 
 def _range(item: list[int | str]) -> Range | None:
-    """The range of one page, or of two ends with "-" between, of which one may be missing."""
-    if "-" not in item:
+    """The range of one page, or of two ends with a joint between, of which one may be missing.
+
+    "-3" is none: it may mean the first three pages or the third from the end.
+    """
+    at = next((at for at, part in enumerate(item) if part in _JOINTS), None)
+    if at is None:
         return (item[0], item[0]) if isinstance(item[0], int) else None
-    at = item.index("-")
     before, after = item[:at], item[at + 1 :]
+    if not before and item[at] == "-":
+        return None
     first = before[0] if before and isinstance(before[0], int) else None
     last = after[0] if after and isinstance(after[0], int) else None
     right = before in ([], [first], ["start"]) and after in ([], [last], ["end"])

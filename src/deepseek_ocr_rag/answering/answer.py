@@ -15,9 +15,10 @@ from .verification.citation import Citation
 
 __all__ = ["Answer", "Sentence", "SentenceStatus", "Timings"]
 
-SentenceStatus = Literal["supported", "unsupported", "absent"]
+SentenceStatus = Literal["supported", "unsupported", "absent", "unchecked"]
 """Its sources say the sentence; they do not say it, or it has none; it says that the
-documents do not contain the answer."""
+documents do not contain the answer; :func:`verify` did not compare it, because its time was over or
+the sentence is too long (an :class:`Answer` has such a sentence as unsupported)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Sentence:
         citations: Indices into :attr:`Answer.citations`; empty unless it is supported.
         cited: What the model cited for it: indices into :attr:`Answer.passages`. May be
             empty even if it is supported: then its source was found by search.
-        problem: Why it is not supported, for people to read.
+        problem: Why it is not supported, or was not checked, for people to read.
         span: ``(start, end)`` in :attr:`Answer.text`, including citations; None
             if strict mode removed it.
     """
@@ -89,8 +90,8 @@ class Answer:
             answer.
         quoted: Whether passages are quoted: no model was asked, or no source says what it
             wrote. A quote is a supported sentence.
-        nearest: Whether the quotes are only the nearest passages: no sentence has enough of the
-            question's words, and no model was asked.
+        nearest: Whether the quotes are only the nearest passages: a content word of the question is
+            on no page, or they fit it too little, and no model was asked.
     """
 
     question: str

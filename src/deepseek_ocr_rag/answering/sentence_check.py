@@ -8,6 +8,7 @@ from ..text.plain_text import plain_text
 from ..text.terms import content_terms, terms
 from .answer import Sentence
 from .verification.citation import Citation
+from .verification.indexes.time_limit import OutOfTimeError
 from .verification.lexicon import ABSENCE_NEGATION, ABSENCE_WORDS
 from .verification.verifier import Verifier
 
@@ -17,6 +18,9 @@ __all__ = ["SentenceCheck"]
 LONGEST_CLAIM: Final = 2000
 """Characters of a sentence that is compared with its sources; comparing takes more than linear
 time, and sentences are shorter."""
+
+TOO_LONG: Final = "it is too long for one sentence, and was not compared"
+NO_TIME: Final = "it was not compared: the time for checking was over"
 
 
 class SentenceCheck:
@@ -31,6 +35,8 @@ class SentenceCheck:
     ) -> tuple[Sentence, tuple[Citation, ...]]:
         """The sentence with its status, and where its sources say it.
 
+        It is unchecked if it is too long, or the verifier has no time left.
+
         Args:
             text: The sentence, without its citation marks.
             cited: Indices of the passages that it cites; none to look in all of them.
@@ -40,9 +46,11 @@ class SentenceCheck:
             return Sentence(text, "absent", cited=cited), ()
         claim = text if claim is None else claim
         if len(claim) > LONGEST_CLAIM:
-            problem = "it is too long for one sentence, and was not compared"
-            return Sentence(text, "unsupported", cited=cited, problem=problem), ()
-        verdict = self._verifier.verify(claim, cited) if cited else self._verifier.find(claim)
+            return Sentence(text, "unchecked", cited=cited, problem=TOO_LONG), ()
+        try:
+            verdict = self._verifier.verify(claim, cited) if cited else self._verifier.find(claim)
+        except OutOfTimeError:
+            return Sentence(text, "unchecked", cited=cited, problem=NO_TIME), ()
         if verdict.supported:
             return Sentence(text, "supported", cited=cited), verdict.citations
         problem = verdict.problem if cited else "it cites no source, and none says it"

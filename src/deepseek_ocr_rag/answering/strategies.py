@@ -17,6 +17,7 @@ from .language_model import LanguageModel, ReplyEnd, writes_json
 from .models.ollama_reply_stream import CUT
 from .models.thoughts import ThoughtSplitter, without_thoughts
 from .prompt import AnswerPrompt, build_prompt
+from .quoting.asked_words import lacking_words
 from .quoting.quotes import Quote, Quoter
 from .quoting.shown_rows import shown_rows
 from .structured_reply import marked_text, reply_schema
@@ -32,6 +33,9 @@ SHORTEST_SENTENCE: Final = 4
 
 LONGEST_TOKEN: Final = 32
 """Characters of a token, at most and on average over a reply."""
+
+LONGEST_CHECKING: Final = 60.0
+"""Seconds for comparing the sentences of a reply; those that are left are marked as unsupported."""
 
 QUOTES: Final = 3
 """Most sentences to quote where no model writes, or nothing that it wrote is supported."""
@@ -115,8 +119,8 @@ class AbsentStrategy(AnswerStrategy):
 class QuotingStrategy(AnswerStrategy):
     """Quotes the sentences that fit a question best.
 
-    They answer it only if they have its words, or are the signatures that it asks for; otherwise
-    they are called what they are, the nearest passages.
+    They answer it only if they have its words, and some page each of them, or are the signatures that
+    it asks for; otherwise they are called what they are, the nearest passages.
     """
 
     passages: tuple[Passage, ...]
@@ -132,9 +136,18 @@ class QuotingStrategy(AnswerStrategy):
         quotes = quoter.signatures(QUOTES) if query.asks_for_signature else ()
         if not quotes:
             quotes = quoter.best(self.question, QUOTES)
-            # A sentence with the words in another form does not count as an answer.
+            # A sentence with the words in another form does not count as an answer, nor do sentences
+            # without one that no page has. One that another page has may be said in other words here.
+            units = [unit for quote in quotes for unit in quote.units]
             self.nearest = query.asks_for_signature or not (
-                self.named or (self.relevant and quoter.says(self.question))
+                self.named
+                or (
+                    self.relevant
+                    and quoter.says(self.question)
+                    and set(self.missing).isdisjoint(
+                        lacking_words(self.question, units, self.passages)
+                    )
+                )
             )
         missing = nearest_line(self.missing, all_read=self.all_read)
         yield from self._quotes(quotes, missing if self.nearest else QUOTED)
@@ -162,7 +175,8 @@ class GeneratingStrategy(AnswerStrategy):
             self.question, self.passages, self.model.context_length, structured=structured
         )
         self.warnings += prompt.warnings
-        verifier = Verifier(self.passages[: prompt.used], self.question, self.frequencies)
+        given = self.passages[: prompt.used]
+        verifier = Verifier(given, self.question, self.frequencies, max_seconds=LONGEST_CHECKING)
         writer = AnswerWriter(
             verifier,
             self.question,

@@ -30,6 +30,8 @@ __all__ = ["Verification", "VerifySource", "verify"]
 VerifySource = Passage | Chunk | Record | OcrDocument | str
 """What an answer may rest on."""
 
+MAX_SECONDS: Final = 60.0
+
 _MARK: Final = re.compile(r"[ \t]?\[([^\[\]\n]{1,80})\]")
 
 
@@ -53,13 +55,18 @@ class Verification:
 
     @property
     def supported(self) -> bool:
-        """Whether there is a sentence, and none that the sources do not say."""
-        return bool(self.citations) and not self.unsupported
+        """Whether there is a sentence, and none that the sources do not say or that is unchecked."""
+        return bool(self.citations) and not self.unsupported and not self.unchecked
 
     @property
     def unsupported(self) -> tuple[Sentence, ...]:
         """The sentences that no source supports."""
         return tuple(s for s in self.sentences if s.status == "unsupported")
+
+    @property
+    def unchecked(self) -> tuple[Sentence, ...]:
+        """The sentences that were not compared: the time was over, or they are too long."""
+        return tuple(s for s in self.sentences if s.status == "unchecked")
 
     def __repr__(self) -> str:
         """Short; :meth:`to_dict` has everything."""
@@ -71,7 +78,8 @@ class Verification:
         """The answer with its sources for notebooks, with nothing active in it."""
         sources = ((each.source, each.page, each.quote) for each in self.citations)
         problems = ((each.text, each.problem) for each in self.unsupported)
-        return answer_html("Checked answer", self.answer, sources, problems)
+        unchecked = (f"Not checked: {each.text} ({each.problem})" for each in self.unchecked)
+        return answer_html("Checked answer", self.answer, sources, problems, unchecked)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form: answer, sentences, citations, passages."""
@@ -89,6 +97,7 @@ def verify(
     *,
     question: str = "",
     frequencies: TermFrequencies | None = None,
+    max_seconds: float | None = MAX_SECONDS,
 ) -> Verification:
     """Check each sentence of an answer, whoever wrote it, against its sources.
 
@@ -97,18 +106,24 @@ def verify(
     cites sources by their place in ``sources``, from 1, and only those may support the sentence;
     a sentence without a citation may rest on any of them.
 
+    An ordinary answer takes a few milliseconds a sentence. When ``max_seconds`` are over, the sentences
+    that are left are ``"unchecked"``, which counts as neither supported nor unsupported; what was
+    compared before stays. A source longer than a page is compared in parts.
+
     Args:
         answer: The text to check; Markdown.
         sources: What it was written from: passages of a :class:`Retriever`, chunks, records (see
             ``deepseek_ocr_rag.records``), whole documents, or plain text, which has no boxes.
         question: What was asked. "Yes." or "They are connected." can only be checked with it.
         frequencies: Of the words of the whole documents; without them all words count the same.
+        max_seconds: Longest time for all sentences, 60 by default; None for any. What comes before
+            the first one, such as cutting a whole document into chunks, is not interrupted.
 
     Returns:
         Sentences with their status, and citations with page and boxes.
 
     Raises:
-        ConfigurationError: If a source is something else.
+        ConfigurationError: If a source is something else, or ``max_seconds`` is not above 0.
 
     Example:
         >>> checked = verify("The lamp is old [1]. It cost 5 pounds.", ["The lamp is very old."])
@@ -118,6 +133,11 @@ def verify(
     if not isinstance(answer, str):
         raise ConfigurationError(
             f"answer cannot be a {type(answer).__name__}", remedy="Pass the text of the answer."
+        )
+    if max_seconds is not None and not max_seconds > 0:
+        raise ConfigurationError(
+            f"an answer cannot be checked in {max_seconds} seconds",
+            remedy="Set max_seconds above 0, or to None for any time.",
         )
     if isinstance(sources, VerifySource):
         sources = (sources,)
@@ -132,7 +152,8 @@ def verify(
         before = len(passages)
         passages += map(_passage, _chunks(source, number))
         places.append(range(before, len(passages)))
-    check = SentenceCheck(Verifier(passages, question, frequencies), question)
+    verifier = Verifier(passages, question, frequencies, max_seconds=max_seconds)
+    check = SentenceCheck(verifier, question)
     citations: dict[Citation, int] = {}
     sentences: list[Sentence] = []
     for text, numbers, span in _marked_sentences(answer, len(places)):

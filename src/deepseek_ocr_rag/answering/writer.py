@@ -195,9 +195,11 @@ class AnswerWriter:
 
     def _checked(self, text: str, cited: tuple[int, ...]) -> tuple[Sentence, tuple[Citation, ...]]:
         begin = time.perf_counter()
-        found = self._check.check(text, cited, _without_removed_links(text))
+        sentence, found = self._check.check(text, cited, _without_removed_links(text))
         self.seconds += time.perf_counter() - begin
-        return found
+        # In an answer of ours nothing stands unmarked that was not found in the documents.
+        marked = sentence.status == "unchecked"
+        return replace(sentence, status="unsupported") if marked else sentence, found
 
     def _number(self, citation: Citation) -> int:
         if citation not in self.citations:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from ..setting_names import near_name
 from ..text.visible import visible_line
 from .output import write_visibly
 
 __all__ = ["NearOptionsParser"]
+
+
+MAY_BE_EMPTY: Final = ("question", "password")
+"""What has a message of its own, or a meaning."""
 
 
 class NearOptionsParser(argparse.ArgumentParser):
@@ -23,8 +27,18 @@ class NearOptionsParser(argparse.ArgumentParser):
         sys.exit(status)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as in the base class
-        """As in the base class, but end with a suggestion for a misspelled option."""
+        """As in the base class, but end with a suggestion for a misspelled option.
+
+        Nor may a value be empty: ``dsocr read "$FILE" -o "$OUT"`` with variables that are not set would
+        read all of this folder and print it.
+        """
         found, unknown = super().parse_known_args(args, namespace)
+        for action in self._actions:
+            value = getattr(found, action.dest, None)
+            empty = "" in (value if isinstance(value, list) else [value])
+            if empty and action.dest not in MAY_BE_EMPTY:
+                named = "/".join(action.option_strings) or action.metavar or action.dest
+                self.error(f"argument {named}: it is empty; write a value")
         known = [each.lstrip("-") for each in self._option_string_actions]
         for argument in unknown:
             name = argument.split("=")[0]

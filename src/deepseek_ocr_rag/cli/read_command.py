@@ -69,7 +69,7 @@ def draw_boxes(options: argparse.Namespace) -> int:
                 lambda number: source.render(number, options.long_side),
                 stem=stem,
             ):
-                print_output(str(path))
+                print_output(visible_line(str(path)))
         return report_failed_pages(document.pages, each.name)
 
     return _for_each_document(options, draw_one, output=options.output)
@@ -215,7 +215,7 @@ def _read_to_folder(
                 warned.append(Page(page.number, warnings=page.warnings))
     report_warnings(warned, each.name)
     for path in writer.paths:
-        print_output(str(path))
+        print_output(visible_line(str(path)))
     return report_failed_pages(failed, each.name)
 
 

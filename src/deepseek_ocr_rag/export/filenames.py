@@ -39,9 +39,10 @@ def file_stem(source: str) -> str:
     suffix = PurePosixPath(name).suffix
     if suffix.lower() in READ_SUFFIXES:
         name = name[: -len(suffix)]
-    # Categories C: control, format, surrogate, private use, unassigned.
+    # Categories C: control, format, surrogate, private use, unassigned; Zl, Zp: ends of lines.
     name = "".join(
-        "_" if c in '<>:"|?*' or unicodedata.category(c).startswith("C") else c for c in name
+        "_" if c in '<>:"|?*' or unicodedata.category(c).startswith(("C", "Zl", "Zp")) else c
+        for c in name
     )
     name = name.encode()[:MAX_STEM_BYTES].decode(errors="ignore").strip(" ._")
     if name.split(".")[0].strip().lower() in RESERVED_NAMES:

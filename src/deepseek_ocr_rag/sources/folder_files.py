@@ -61,6 +61,10 @@ def documents_in(
         SourceNotAllowedError: If the folder may not be read.
         LimitExceededError: If it has more than 100,000 documents, or folders deeper than 64.
     """
+    if not os.fspath(folder):
+        raise SourceNotFoundError(
+            "the name of the folder is empty", remedy="Name a folder; '.' is the one you are in."
+        )
     base = Path(folder).absolute()
     patterns = _patterns(match)
     shown = os.fspath(folder)

@@ -11,7 +11,7 @@ __all__ = ["parse_page_selection"]
 _MOST_DIGITS = 18
 """Most digits of a page number: enough for any page, and cheap to convert."""
 
-_FORM = 'Write it like "1-3,7", "5-" (from 5 to the end) or "-3" (the first three).'
+_FORM = 'Count from 1, and write pages like "3", "1-3,7" or "5-" (from 5 to the end).'
 
 
 def parse_page_selection(
@@ -20,8 +20,9 @@ def parse_page_selection(
     """Parse a selection of pages.
 
     Args:
-        selection: Pages and ranges separated by commas ("1-3,7", "5-" up to the end, "-3" from the
-            start, "2-~9" up to 9 or the end of a shorter document), page numbers, or None for all.
+        selection: Pages and ranges separated by commas ("1-3,7", "5-" up to the end, "2-~9" up to 9
+            or the end of a shorter document), page numbers, or None for all. "-3" is an error: some
+            would read it as the first three pages, others as the third from the end.
         page_count: Number of pages in the document.
         source: The name of the document for messages.
 
@@ -50,8 +51,16 @@ def _range(item: str, page_count: int, source: str | None) -> tuple[int, int]:
     if not (left or right) or not (_is_number(left) and _is_number(right)):
         shown = item if len(item) <= 40 else f"{item[:40]}..."
         raise _error(f"{shown!r} is not a page or a range of pages", page_count, source)
-    first = int(left or 1)
-    last = int(right) if right else page_count if dash else first
+    last = int(right) if right else page_count
+    if not left:
+        problem = f"{item!r} does not say on which page it begins"
+        if last < 1:
+            raise _error(problem, page_count, source)
+        meant = '"1" for the first page' if last == 1 else f'"1-{last}" for pages 1 to {last}'
+        ask = f"Write {meant}; pages are not counted from the end."
+        raise _error(problem, page_count, source, remedy=ask)
+    first = int(left)
+    last = last if dash else first
     if at_most:
         last = min(last, page_count)
     for number in (first, last):
@@ -69,6 +78,8 @@ def _is_number(part: str) -> bool:
 def _single(number: object, page_count: int, source: str | None) -> tuple[int, int]:
     if not isinstance(number, int) or isinstance(number, bool):
         raise _error(f"{number!r} is not a page number", page_count, source)
+    if number < 0:
+        raise _error(f"there is no page {number}", page_count, source)
     if not 1 <= number <= page_count:
         ask = "Ask for page 1." if page_count == 1 else f"Ask for pages from 1 to {page_count}."
         raise _error(f"there is no page {number}", page_count, source, remedy=ask)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from .stop_words import LANGUAGES, stop_words
@@ -19,6 +19,9 @@ _SURE: Final = 5
 
 _MOST_TERMS: Final = 400
 """The language of a passage is decided by this many terms at its start."""
+
+_LONGEST_KEPT: Final = 1000
+"""Characters of a text whose languages are kept: one sentence is compared with many others."""
 
 _ASKING: Final = re.compile(
     "多少|什[么麼]|哪一?[个個里裡些]?|[谁誰]|怎[么麼样樣]{1,2}|为什么|為什麼|几|[吗嗎呢]|请问|請問"
@@ -63,7 +66,16 @@ def languages(text: str) -> frozenset[str]:
     Returns:
         ISO 639-1 codes; several if they have equally many function words, none without any.
     """
+    return _kept_languages(text) if len(text) <= _LONGEST_KEPT else _languages(text)
+
+
+def _languages(text: str) -> frozenset[str]:
     return frozenset(filter(partial(_may_write, text), _most(_counted(terms(text)))))
+
+
+@lru_cache(maxsize=2**12)
+def _kept_languages(text: str) -> frozenset[str]:
+    return _languages(text)
 
 
 def languages_of_texts(texts: Iterable[str]) -> frozenset[str]:
@@ -78,7 +90,11 @@ def languages_of_texts(texts: Iterable[str]) -> frozenset[str]:
 
 def function_words(text: str) -> frozenset[str]:
     """Return the function words of a text's possible languages; of English if it shows none."""
-    found = languages(text) - {_UNSPACED}
+    return _words_of(languages(text) - {_UNSPACED})
+
+
+@lru_cache(maxsize=64)
+def _words_of(found: frozenset[str]) -> frozenset[str]:
     own = (FUNCTION_WORDS if language == "en" else stop_words(language) for language in found)
     return frozenset().union(*own) if found else FUNCTION_WORDS
 

@@ -52,12 +52,16 @@ _THOUSANDS: Final = re.compile(r",(?=[0-9]{3}(?![0-9]))")
 _DOTTED: Final = re.compile(r"(?<![^\W_])(?:[^\W\d_]\.){2,}")
 _POSSESSIVE: Final = re.compile(r"(?<=[^\W_])['’]s(?![^\W_])")
 _CAPITALS: Final = re.compile(r"(?<![^\W_])[A-Z]{2,}(?![^\W_])")
+_LONGEST_KEPT: Final = 400
+"""Characters of a text whose terms are kept."""
+
 _HYPHEN: Final = re.compile(r"[-\u00ad\u2010\u2011]\s{0,2}")
 
 
 def terms(text: str) -> list[str]:
     """Return the terms of a text, in order, repeated as often as they occur."""
-    return _terms(text, characters=False)
+    # One sentence is compared with many others.
+    return list(_kept_terms(text)) if len(text) <= _LONGEST_KEPT else _terms(text, characters=False)
 
 
 def content_terms(text: str) -> list[str]:
@@ -95,6 +99,11 @@ def search_phrases(found: list[str]) -> list[str]:
 def is_pair_of_characters(term: str) -> bool:
     """Whether a term was cut from a Chinese, Japanese or Korean run, and so may not be a word."""
     return bool(_IS_CJK.match(term))
+
+
+@lru_cache(maxsize=2**12)
+def _kept_terms(text: str) -> tuple[str, ...]:
+    return tuple(_terms(text, characters=False))
 
 
 def _terms(text: str, *, characters: bool) -> list[str]:

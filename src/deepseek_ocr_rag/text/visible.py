@@ -17,6 +17,7 @@ __all__ = ["json_line", "storable", "visible", "visible_line", "without_invisibl
 
 _TERMINAL_CODES: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that control a terminal or reverse the order of others."""
+_NOT_IN_JSON: Final = re.compile(f"{_TERMINAL_CODES.pattern}|[\u2028\u2029]")
 _LINE_BREAKS: Final = re.compile("[\n\t\u2028\u2029]")
 
 _NOT_STORABLE: Final = re.compile("[\x00\ud800-\udfff]")
@@ -42,9 +43,9 @@ def visible_line(text: str) -> str:
 
 
 def json_line(value: dict[str, Any] | list[Any]) -> str:
-    """Writes JSON on one line; characters that a terminal would obey become JSON escapes."""
+    """Writes JSON on one line; what a terminal would obey, or ends a line, becomes a JSON escape."""
     text = json.dumps(value, ensure_ascii=False)
-    return _TERMINAL_CODES.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _NOT_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def without_invisible(text: str) -> str:

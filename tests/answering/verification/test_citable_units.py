@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.answering.verification.citable_units import citable_units
+from deepseek_ocr_rag.answering.verification.citable_units import LONGEST_UNIT, citable_units
 from deepseek_ocr_rag.answering.verification.citation import citations
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
-from deepseek_ocr_rag.retrieval.chunking import ChunkPiece, chunk_document
+from deepseek_ocr_rag.retrieval.chunking import Chunk, ChunkPiece, chunk_document
 from deepseek_ocr_rag.retrieval.retriever import Passage
 
 
@@ -98,3 +98,13 @@ def test_what_runs_over_a_page_is_cited_on_both() -> None:
     first, second = citations([whole], citable_units(whole, 0))
     assert (first.page, first.quote, first.span) == (1, "The lamp was", (100, 112))
     assert (second.page, second.quote, second.span) == (2, "lit by Ann.", (0, 11))
+
+
+def test_what_is_longer_than_any_sentence_is_cut_between_words_and_loses_nothing() -> None:
+    text = "lamp " * 5000
+    piece = ChunkPiece(1, "", (0, len(text)), 0)
+    units = citable_units(Passage.of(Chunk(text, "a.pdf", (piece,))), 0)
+    assert len(units) > 3
+    assert all(len(unit.text) <= LONGEST_UNIT for unit in units)
+    assert "".join(unit.text for unit in units).split() == text.split()
+    assert all(unit.text.split()[0] == "lamp" for unit in units)

@@ -187,6 +187,59 @@ def test_no_coordinates_stay_in_the_text_of_a_broken_tag(broken, fragment):
     assert seen(page) == [("text", "Body"), ("text", "Next")]
 
 
+ODD_LISTS = [
+    "<1,897,528,925>", "<1, 897, 528, 925>", "<<1, 897, 528, 925>>", "[1, 897, 528, 925>", "bbox=[1, 897, 528, 925]",
+    "bbox=[[1, 897, 528, 925]]", "bbox=1,897,528,925", 'bbox="1,897,528,925"', "BBox = <1, 897, 528, 925>",
+    "<bbox>1, 897, 528, 925</bbox>", "<box>[[1, 897, 528, 925]]</box>", "bbox: [1, 897, 528, 925]",
+    "coordinates: (1, 897, 528, 925)",
+]  # fmt: skip
+CLOSED = ["Box: 1, 897, 528, 925"]
+
+
+@pytest.mark.parametrize(
+    ("fragment", "broken"),
+    [
+        (fragment, broken)
+        for fragment in (*ODD_LISTS, *CLOSED, "bbox=")
+        for broken in (
+            "<|ref|>text<|/ref|><|det|>{}<|/det|>\nBody",
+            "<|ref|>text<|/ref|>{}<|/det|>\nBody",
+            "<|det|>text {}<|/det|>Body",
+            "<|ref|>text<|/ref|><|det|>{}\nBody",
+            "<|det|>text {}\nBody",
+        )
+        if "/det" in broken or fragment not in CLOSED
+    ],
+)
+def test_a_list_in_another_notation_is_read_where_only_a_list_can_be(fragment, broken):
+    page = parse_page(broken.format(fragment) + NEXT)
+    check_layout(page)
+    assert seen(page) == [("text", "Body"), ("text", "Next")]
+    assert grids(page)[0] == ([(1, 897, 528, 925)] if "1" in fragment else [])
+
+
+@pytest.mark.parametrize(
+    "text", [*ODD_LISTS, *CLOSED, "bbox=", "<1,2>", "Box: 12", "box(1, 2, 3, 4)"]
+)
+def test_the_same_is_text_everywhere_else(text):
+    """In prose, in code, as the body of a block, and on a page without tags."""
+    for form in (
+        f"{tag('text')}\nBody {text} and more",
+        f"{tag('text')}\n{text}",
+        f"{tag('text')}\nBody\n{text}\nmore",
+        f"{tag('text')}\n```\nf{text}\n```",
+        f"A page without tags.\n\n{text}\n",
+        f"{tag('text')}\nBody" + NEXT + f"\n{text}",
+    ):
+        shown = "".join(parse_page(form).markdown.split())
+        assert "".join(text.replace("<bbox>", "").split())[-6:] in shown, form
+
+
+@pytest.mark.parametrize("line", ["Box: 1, 2, 3, 4", "Coordinates:", "<1, 2>", "<b>1, 2, 3, 4</b>"])
+def test_a_line_behind_an_open_mark_stays_text(line):
+    assert line.partition("<b>")[0] in parse_page(f"<|det|>text {line}\nBody{NEXT}").markdown
+
+
 @pytest.mark.parametrize("fragment", FRAGMENTS)
 def test_a_reply_that_breaks_off_in_a_broken_list_ends_without_it(fragment):
     page = parse_page(f"{tag('text')}\nBody\n\n<|ref|>text<|/ref|><|det|>{fragment}")

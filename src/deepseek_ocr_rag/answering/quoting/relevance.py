@@ -11,7 +11,7 @@ from ...retrieval.retriever import Passage
 from ...text.languages import content_words
 from ...text.plain_text import plain_text
 from ...text.terms import terms
-from ..verification.citable_units import citable_units
+from ..verification.citable_units import citable_units, years_above
 from ..verification.statements import Statement, equivalent_words
 from ..verification.term_frequencies import TermFrequencies
 from .vocabulary import names_of, years_of
@@ -61,8 +61,9 @@ def is_said(question: str, passages: Sequence[Passage]) -> bool:
     asked = set(content_words(parse_query(question).asked))
     if len(asked) < FEWEST_WORDS:
         return False
+    years = years_above(passages)
     for index, passage in enumerate(passages):
-        for unit in citable_units(passage, index, passages):
+        for unit in citable_units(passage, index, years[index]):
             found = unit.terms | unit.terms_above
             left = asked - found
             if not left or all(equivalent_words(left, found).values()):

@@ -11,17 +11,16 @@ from typing import Final
 
 from ...retrieval.line_items import ITEMS, MEASURES
 from ...retrieval.query import parse_query
-from ...text.languages import content_words, languages, languages_of_texts
+from ...text.languages import languages, languages_of_texts
 from ...text.plain_text import plain_text
-from ...text.stop_words import LANGUAGES, stop_words
-from ...text.terms import CJK, terms
+from ...text.terms import terms
 from ..verification.statements import equivalent_words
 from .asked_names import AskedName, asked_names, is_abbreviation
+from .asked_words import asked_words
 from .name_words import INFLECTS_NAMES
 
 __all__ = ["Vocabulary", "names_of", "years_of"]
 
-_LETTERS: Final = re.compile(rf"[^\W_{CJK}]{{2,}}")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _APOSTROPHE: Final = re.compile("['’]")
 _BARRED: Final = str.maketrans("łøđ", "lod")
@@ -142,19 +141,9 @@ class Vocabulary:
     def missing_words(self, question: str) -> tuple[str, ...]:
         """The content words of a question that stand in none of the texts in any form.
 
-        As the question writes them; no pairs of Chinese, Japanese or Korean characters, which are
-        no words.
+        As the question writes them, see :func:`asked_words`.
         """
-        spoken = languages(question) & {*LANGUAGES}
-        asked = set(content_words(question)).difference(*map(stop_words, spoken))
-        words = {
-            word: next(iter(terms(word)), word) for word in _LETTERS.findall(plain_text(question))
-        }
-        missing = {
-            word: term
-            for word, term in words.items()
-            if term in asked and not (term in self._terms or term.isdigit())
-        }
+        missing = {w: t for w, t in asked_words(question).items() if t not in self._terms}
         known = equivalent_words(missing.values(), self._terms) if missing else {}
         return tuple(word for word, term in missing.items() if not known[term])
 

@@ -8,6 +8,7 @@ around it are those around "Reset".
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -47,9 +48,15 @@ class _Token:
 
 def clause(plain: str, span: tuple[int, int]) -> str:
     """The part of a sentence around a span, between punctuation marks and conjunctions."""
-    ends = [match.end() for match in _CLAUSE_END.finditer(plain)]
-    start = max((end for end in ends if end <= span[0]), default=0)
-    return plain[start : min((end for end in ends if end > span[1]), default=len(plain))]
+    ends = _clause_ends(plain)
+    before, behind = bisect_right(ends, span[0]), bisect_right(ends, span[1])
+    start = ends[before - 1] if before else 0
+    return plain[start : ends[behind] if behind < len(ends) else len(plain)]
+
+
+@lru_cache(maxsize=2**8)
+def _clause_ends(plain: str) -> tuple[int, ...]:
+    return tuple(match.end() for match in _CLAUSE_END.finditer(plain))
 
 
 def words_in(plain: str, span: tuple[int, int]) -> list[tuple[int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -19,7 +19,7 @@ from ...text.word_lists import MONTHS
 from .table_figures import is_row_of_figures
 from .table_runs import TABLE_STARTS, TableRun, introduces, is_repeated, table_runs
 
-__all__ = ["CitableUnit", "TableKey", "citable_units"]
+__all__ = ["CitableUnit", "TableKey", "citable_units", "years_above"]
 
 _ITEM: Final = re.compile(r"(?:[-*•]|\(?(?:[0-9]{1,2}|[a-z])[.)])\s")
 _FIGURES: Final = re.compile(r"[-−–+($€£¥]*(?:[0-9][0-9.,]*[)%]*)?")
@@ -30,6 +30,9 @@ _PERIOD: Final = re.compile(
     re.IGNORECASE,
 )
 _YEAR: Final = re.compile(r"\b(?:19|20)[0-9]{2}\b")
+
+LONGEST_UNIT: Final = 8000
+"""Characters of a sentence or a row; longer text is cut."""
 
 LONGEST_PERIOD: Final = 80
 """Characters of a line that names the columns of figures below it."""
@@ -71,12 +74,12 @@ class CitableUnit:
 
 
 def citable_units(
-    passage: Passage, number: int, before: Sequence[Passage] = ()
+    passage: Passage, number: int, years: tuple[str, ...] = ()
 ) -> tuple[CitableUnit, ...]:
     """Split a passage; ``number`` is its index, stored in the units.
 
-    ``before`` are passages that stand before it in its document: the line of years above a
-    statement may be in one of these.
+    ``years`` are those of the line of years above it, which may stand in a passage before it: see
+    :func:`years_above`.
 
     A sentence answers to the heading over it, a list item also to the line that introduces the
     list, and a table row to the line above the table, the table's head, and the last row that is a
@@ -86,19 +89,29 @@ def citable_units(
 
     A heading or the head of a table is a unit only if nothing stands under it.
     """
-    return _Splitter(passage, number, _years_above(passage, before)).units()
+    return _Splitter(passage, number, years).units()
 
 
-def _years_above(passage: Passage, before: Sequence[Passage]) -> tuple[str, ...]:
-    """The years of the last line of years that stands above a passage on its page."""
-    start = _start(passage)
-    years: tuple[str, ...] = ()
-    for above in sorted(before, key=_start):
-        if (above.source, _start(above)[0]) == (passage.source, start[0]) and _start(above) < start:
-            splitter = _Splitter(above, 0, years)
-            splitter.units()
-            years = splitter.years
-    return years
+def years_above(passages: Sequence[Passage]) -> list[tuple[str, ...]]:
+    """For each passage the years of the last line of years above it on its page.
+
+    Each passage is read once, in the order of its page.
+    """
+    found: list[tuple[str, ...]] = [()] * len(passages)
+    starts = [(passage.source, *_start(passage)) for passage in passages]
+    order = sorted(range(len(passages)), key=starts.__getitem__)
+    for _, page in groupby(order, key=lambda index: starts[index][:2]):
+        years: tuple[str, ...] = ()
+        # What begins at the same place stands above none of the others.
+        groups = [list(same) for _, same in groupby(page, key=starts.__getitem__)]
+        for same in groups:
+            for index in same:
+                found[index] = years
+            for index in same if same is not groups[-1] else ():
+                splitter = _Splitter(passages[index], 0, years)
+                splitter.units()
+                years = splitter.years
+    return found
 
 
 def _start(passage: Passage) -> tuple[int, int]:
@@ -111,7 +124,8 @@ class _Splitter:
     def __init__(self, passage: Passage, number: int, years: tuple[str, ...]) -> None:
         self._passage = passage
         self._number = number
-        self._spans = _with_figures(passage.text, sentence_spans(passage.text))
+        spans = _with_figures(passage.text, sentence_spans(passage.text))
+        self._spans = [part for span in spans for part in _parts(passage.text, *span)]
         self._body: list[CitableUnit] = []
         self._headings: list[CitableUnit] = []
         self._waiting: list[CitableUnit] = []  # the head of a table without rows so far
@@ -234,6 +248,16 @@ def _with_figures(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[int
         else:
             joined += found
     return joined
+
+
+def _parts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A span, or several if it is longer than any sentence: comparing takes more than linear time."""
+    while end - start > LONGEST_UNIT:
+        cut = text.rfind(" ", start + LONGEST_UNIT // 2, start + LONGEST_UNIT) + 1
+        cut = cut or start + LONGEST_UNIT
+        yield start, cut
+        start = cut
+    yield start, end
 
 
 def _is_period(line: str) -> bool:

@@ -16,6 +16,7 @@ from ...text.word_lists import SCALE_WORDS
 from .alignment import clause, is_displaced, words_in
 from .citable_units import TableKey
 from .facts import Facts, Name, years_in
+from .indexes.time_limit import TimeLimit
 from .lexicon import UNIT_WORDS, direction
 from .parts.claim_parts import ClaimParts
 from .parts.designations import numbered_words
@@ -25,8 +26,8 @@ from .statements import (
     CitedSource,
     FactualUnit,
     Statement,
-    equivalent_words,
     has_figure,
+    known_words,
 )
 
 __all__ = ["ClaimComparison"]
@@ -44,15 +45,19 @@ class ClaimComparison:
     """
 
     def __init__(
-        self, claim: Statement, question: Statement, sources: Sequence[CitedSource]
+        self,
+        claim: Statement,
+        question: Statement,
+        sources: Sequence[CitedSource],
+        limit: TimeLimit,
     ) -> None:
         self.claim, self.question, self.sources = claim, question, tuple(sources)
+        self._limit = limit
         self.units = [(source, unit) for source in sources for unit in source.units]
-        vocabulary = {word for source in sources for word in source.words | source.above}
         # "Capital expenditure" stands in a statement as "Purchases of property and equipment".
         self._related = frozenset(related_items(question.text))
         asked = claim.words | question.words | self._related
-        self._equivalents = equivalent_words(asked, vocabulary)
+        self._equivalents = known_words(self.sources).of(asked)
         self.facts: list[Number | Date] = [*claim.facts.numbers, *claim.facts.dates]
         self.own_years = years_in(claim.text)
         self.years = self.own_years | years_in(question.text)
@@ -132,6 +137,7 @@ class ClaimComparison:
 
     def overlap_around(self, fact: Number | Date | Name) -> list[float]:
         """For each unit how much of the claim it has: the words beside a fact, other words, facts."""
+        self._limit.check()
         beside = self._beside(fact)
         # "12.5 %, lower than the statutory rate of 21 %": the row of 12.5 is not about that rate.
         of_others = [self._beside(other) for other in self.facts if other is not fact]
@@ -235,6 +241,7 @@ class ClaimComparison:
 
     def states(self, facts: Facts, fact: Number | Date) -> bool:
         """Whether a number or a date is among some facts of the sources."""
+        self._limit.check()
         if isinstance(fact, Number):
             return any(fact.matches(stated) for stated in facts.numbers)
         return any(
@@ -308,6 +315,7 @@ class ClaimComparison:
 
     def among(self, words: Iterable[str], found: Collection[str]) -> set[str]:
         """Those of some words of the claim or the question, no numbers or units, that are among terms."""
+        self._limit.check()
         return {
             word
             for word in words
@@ -343,6 +351,7 @@ class ClaimComparison:
 
     def displaces(self, unit: FactualUnit, fact: Number | Date | Name) -> bool:
         """Whether a unit has something else in the position of a fact or of a part of a date."""
+        self._limit.check()
         plain = self.claim.facts.plain
         spans = [fact.span]
         if isinstance(fact, Number) and unit.is_row and self.states(unit.facts, fact):

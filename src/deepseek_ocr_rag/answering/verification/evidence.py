@@ -12,6 +12,7 @@ from ...text.terms import content_terms, is_pair_of_characters, terms
 from .calculations.derivation import Derivation, derivation, difference_of_claimed
 from .comparison import ClaimComparison
 from .facts import Name, years_in
+from .indexes.time_limit import NO_LIMIT, TimeLimit
 from .lexicon import GERMAN_NOT_NAMES, UNIT_WORDS
 from .negation import negated_terms, plain_terms
 from .parts.elsewhere import (
@@ -70,9 +71,13 @@ class Evidence:
     """
 
     def __init__(
-        self, claim: Statement, question: Statement, sources: Sequence[CitedSource]
+        self,
+        claim: Statement,
+        question: Statement,
+        sources: Sequence[CitedSource],
+        limit: TimeLimit = NO_LIMIT,
     ) -> None:
-        self._comparison = comparison = ClaimComparison(claim, question, sources)
+        self._comparison = comparison = ClaimComparison(claim, question, sources, limit)
         self.sources = comparison.sources
         own = claim.words - question.words
         stating = {fact: self._units_stating(fact) for fact in comparison.facts}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 from typing import Final
 
 from ...text.languages import function_words
@@ -17,8 +18,12 @@ _REACH: Final = 60
 """Characters behind the negation within which the negated word must stand."""
 
 
+@lru_cache(maxsize=2**11)
 def negated_terms(plain: str) -> Counter[str]:
-    """Count the first content word behind each negation."""
+    """Count the first content word behind each negation.
+
+    Kept for the next statement that is compared with the same sentence, so do not change it.
+    """
     found: Counter[str] = Counter()
     small = function_words(plain)
     for negation in NEGATION.finditer(plain):
@@ -27,6 +32,7 @@ def negated_terms(plain: str) -> Counter[str]:
     return found
 
 
+@lru_cache(maxsize=2**11)
 def plain_terms(plain: str) -> Counter[str]:
-    """Count the content words that occur without a negation before them."""
+    """Count the content words that occur without a negation before them; kept as well."""
     return Counter(content_terms(plain)) - negated_terms(plain)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
@@ -15,19 +14,17 @@ from ...retrieval.retriever import Passage
 from ...text.languages import function_words, languages
 from ...text.numerals import Number
 from ...text.plain_text import plain_text
-from ...text.terms import content_terms, terms, with_stems
+from ...text.terms import content_terms, terms
 from .citable_units import CitableUnit, citable_units
 from .facts import Facts, claimed_facts, stated_facts
+from .indexes.equivalents import Equivalents
+from .indexes.time_limit import NO_LIMIT, TimeLimit
 from .lexicon import (
     FRAME_WORDS,
     JOINING_WORDS,
-    MEASURE_WORDS,
     OPENING_PRONOUN,
-    SHORT_FORMS,
-    UNIT_WORDS,
     YES_OR_NO,
     Direction,
-    direction,
 )
 from .row_labels import rows_apart
 from .table_figures import (
@@ -38,16 +35,15 @@ from .table_figures import (
     with_years,
 )
 
-__all__ = ["CitedSource", "FactualUnit", "Statement", "as_number", "equivalent_words", "has_figure"]
-
-MISREAD: Final = 0.86
-"""Similarity (:mod:`difflib`) from which two long words count as one, misread by OCR or
-inflected in a way that the stemmer does not know."""
-
-SHORTEST_MISREAD: Final = 5
-"""Letters; a shorter word is too often another word."""
-
-_ALIKE: Final = UNIT_WORDS | SHORT_FORMS | MEASURE_WORDS
+__all__ = [
+    "CitedSource",
+    "FactualUnit",
+    "Statement",
+    "as_number",
+    "equivalent_words",
+    "has_figure",
+    "known_words",
+]
 
 _AFFIX: Final = re.compile(r"\bFY(?=[0-9])|(?<=[0-9])(?:st|nd|rd|th)\b")
 """Affixes of a number: "FY2022" says no more than the year."""
@@ -112,20 +108,43 @@ class CitedSource:
     above: frozenset[str]  # terms of its headings and its file's name, which support each sentence
     facts_above: Facts  # the facts of these
     units: tuple[FactualUnit, ...]  # its sentences, list items and table rows
+    known: Equivalents = field(compare=False, repr=False)  # its terms and those above it
 
     @classmethod
-    def of(cls, passages: Sequence[Passage], index: int) -> CitedSource:
-        """Prepare one of some passages for comparison; ``index`` is its index."""
-        passage = passages[index]
+    def of(
+        cls,
+        passage: Passage,
+        index: int,
+        years: tuple[str, ...] = (),
+        limit: TimeLimit = NO_LIMIT,
+    ) -> CitedSource:
+        """Prepare a passage for comparison.
+
+        Args:
+            passage: A passage.
+            index: Its index among those that are cited.
+            years: Of the line above it, see :func:`~.citable_units.years_above`.
+            limit: When to give up.
+        """
         above = " ; ".join((*passage.section, re.split(r"[/\\]", passage.source)[-1]))
-        found = list(map(_unit, rows_apart(citable_units(passage, index, passages))))
+        found = []
+        for citable in rows_apart(citable_units(passage, index, years)):
+            limit.check()
+            found.append(_unit(citable))
         for at, (before, unit) in enumerate(pairwise(found), 1):
             if not (before.is_row or unit.is_row) and OPENING_PRONOUN.match(unit.facts.plain):
                 found[at] = replace(unit, continues=True)
         words = frozenset(terms(plain_text(passage.text)))
-        return cls(
-            passage.source, words, frozenset(terms(above)), stated_facts(above), tuple(found)
-        )
+        named = frozenset(terms(above))
+        known = Equivalents(words | named)
+        return cls(passage.source, words, named, stated_facts(above), tuple(found), known)
+
+
+def known_words(sources: Sequence[CitedSource]) -> Equivalents:
+    """The words of all of some sources."""
+    if len(sources) == 1:
+        return sources[0].known
+    return Equivalents(word for source in sources for word in source.words | source.above)
 
 
 def _unit(citable: CitableUnit) -> FactualUnit:
@@ -151,29 +170,7 @@ def equivalent_words(
 
     They are the word itself, inflected, misread by OCR, or another word for a rise or a fall.
     """
-    known = sorted(vocabulary)
-    there = frozenset(vocabulary)
-    by_stem: dict[str, set[str]] = {}
-    by_direction: dict[Direction | None, set[str]] = {}
-    for word, stem in zip(known, _stems(known), strict=True):
-        by_stem.setdefault(stem, set()).add(word)
-        if moved := direction(word):
-            by_direction.setdefault(moved, set()).add(word)
-    wanted = list(words)
-    equivalents: dict[str, frozenset[str]] = {}
-    for word, stem in zip(wanted, _stems(wanted), strict=True):
-        found = by_stem.get(stem, set()) | ({word} if word in vocabulary else set())
-        found |= by_direction.get(direction(word), set())
-        found |= _ALIKE.get(word, frozenset()) & there
-        if not found and len(word) >= SHORTEST_MISREAD:
-            alike = [w for w in known if abs(len(w) - len(word)) <= 2 and not w.isdigit()]
-            found = set(difflib.get_close_matches(word, alike, cutoff=MISREAD))
-        equivalents[word] = frozenset(found)
-    return equivalents
-
-
-def _stems(found: list[str]) -> list[str]:
-    return with_stems(found)[len(found) :]
+    return Equivalents(vocabulary).of([*words])
 
 
 def has_figure(unit: FactualUnit, number: Number) -> bool:

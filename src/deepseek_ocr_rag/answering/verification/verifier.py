@@ -26,6 +26,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Final
 
@@ -33,8 +34,11 @@ from ...retrieval.query import parse_query
 from ...retrieval.retriever import Passage
 from ...setting_names import with_known_settings
 from ...text.terms import terms
+from .citable_units import years_above
 from .citation import Citation, citations
 from .evidence import Evidence
+from .indexes.source_parts import PartIndex, parts_of
+from .indexes.time_limit import TimeLimit
 from .parts.claim_parts import has_parts
 from .statements import CitedSource, Statement
 from .term_frequencies import TermFrequencies
@@ -63,6 +67,12 @@ ENOUGH_WORDS: Final = 0.5
 MOST_TOGETHER: Final = 3
 """Passages of which two are tried together."""
 
+MOST_TRIED: Final = 32
+"""Passages that are tried for a part of a sentence, those that share most with it."""
+
+MOST_UNITS_TOGETHER: Final = 400
+"""Sentences and rows that are compared with a sentence at once, where it cites more of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -90,6 +100,7 @@ class Verifier:
         question: The question that the sentences answer.
         frequencies: Of the documents that the passages are from; without them all
             words count the same.
+        max_seconds: Longest time for comparing sentences, all together; None for any.
 
     Example:
         >>> verifier = Verifier(answer.passages, answer.question)  # doctest: +SKIP
@@ -102,11 +113,16 @@ class Verifier:
         passages: Sequence[Passage],
         question: str = "",
         frequencies: TermFrequencies | None = None,
+        *,
+        max_seconds: float | None = None,
     ) -> None:
         self._passages = tuple(passages)
         self._question = Statement.of(parse_query(question).asked)
         self._frequencies = frequencies or TermFrequencies()
-        self._sources: dict[int, CitedSource] = {}
+        self._limit = TimeLimit(max_seconds)
+        self._years: list[tuple[str, ...]] = []
+        self._parts: list[CitedSource] = []  # of the passages so far, in order
+        self._ends = [0]  # where the parts of each of these end, behind a first 0
 
     def verify(self, claim: str, cited: Iterable[int]) -> Verdict:
         """Check one sentence.
@@ -114,11 +130,20 @@ class Verifier:
         Args:
             claim: The sentence, without its citation marks.
             cited: Indices of the passages that it cites, which may support it together.
+
+        Raises:
+            OutOfTimeError: If the time for comparing is over.
         """
-        statement, cited = Statement.of(claim), tuple(dict.fromkeys(cited))
-        verdict = self._judge(statement, cited)
+        with self._limit.counted():
+            return self._verify(Statement.of(claim), tuple(dict.fromkeys(cited)))
+
+    def _verify(self, statement: Statement, cited: Sequence[int]) -> Verdict:
+        index = self._index
+        own = [part for passage in cited for part in self._parts_of(passage)]
+        verdict = self._judge(statement, self._together(statement, own))
         if verdict.supported:
-            for other in (i for i in range(len(self._passages)) if i not in cited):
+            others = set(index.possible(statement, self._question, ENOUGH_WORDS)).difference(own)
+            for other in sorted(others):
                 rival = self._judge(statement, (other,))
                 if rival.supported and rival.weight > verdict.weight + BETTER_ELSEWHERE:
                     page = rival.citations[0].page
@@ -130,23 +155,66 @@ class Verifier:
         """Check a sentence that cites nothing against each passage; the best verdict.
 
         A sentence with several figures may rest on two passages.
+
+        Raises:
+            OutOfTimeError: If the time for comparing is over.
         """
-        statement = Statement.of(claim)
+        if not self._passages:
+            return Verdict(False, problem="there is no source")
+        with self._limit.counted():
+            return self._find(Statement.of(claim))
+
+    def _find(self, statement: Statement) -> Verdict:
+        index = self._index
+        chosen = set(index.possible(statement, self._question, ENOUGH_WORDS))
+        joined = has_parts(statement)
+        if joined:
+            # Each of two that support it together may have less.
+            everything = range(len(self._parts))
+            chosen.update(index.nearest(statement, self._question, everything)[:MOST_TRIED])
         verdicts: dict[tuple[int, ...], Verdict] = {
-            (index,): self._judge(statement, (index,)) for index in range(len(self._passages))
+            (part,): self._judge(statement, (part,)) for part in sorted(chosen)
         }
-        if not any(verdict.supported for verdict in verdicts.values()) and has_parts(statement):
+        if joined and not any(verdict.supported for verdict in verdicts.values()):
             likely = sorted(verdicts, key=lambda cited: -verdicts[cited].weight)[:MOST_TOGETHER]
             for one, other in combinations(likely, 2):
                 verdicts[one + other] = self._judge(statement, one + other)
         return max(
             verdicts.values(),
             key=lambda verdict: (verdict.supported, verdict.weight),
-            default=Verdict(False, problem="there is no source"),
+            default=Verdict(False, problem="the source does not say this"),
         )
 
-    def _judge(self, claim: Statement, cited: Sequence[int]) -> Verdict:
-        evidence = Evidence(claim, self._question, [self._source(index) for index in cited])
+    @cached_property
+    def _index(self) -> PartIndex:
+        """Of all passages, which are read when the first sentence comes."""
+        self._years = self._years or years_above(self._passages)
+        for number in range(len(self._ends) - 1, len(self._passages)):
+            passage, years = self._passages[number], self._years[number]
+            self._parts += parts_of(CitedSource.of(passage, number, years, self._limit))
+            self._ends.append(len(self._parts))
+        return PartIndex(self._parts)
+
+    def _parts_of(self, passage: int) -> range:
+        return range(self._ends[passage], self._ends[passage + 1])
+
+    def _together(self, claim: Statement, parts: Sequence[int]) -> Sequence[int]:
+        """The parts that a claim cites; of very many, those that share most with it."""
+        if sum(len(self._parts[part].units) for part in parts) <= MOST_UNITS_TOGETHER:
+            return parts
+        chosen: list[int] = []
+        units = 0
+        for part in self._index.nearest(claim, self._question, parts):
+            units += len(self._parts[part].units)
+            if chosen and units > MOST_UNITS_TOGETHER:
+                break
+            chosen.append(part)
+        return sorted(chosen)
+
+    def _judge(self, claim: Statement, parts: Sequence[int]) -> Verdict:
+        self._limit.check()
+        sources = [self._parts[part] for part in parts]
+        evidence = Evidence(claim, self._question, sources, self._limit)
         weight = self._weight(evidence)
         if evidence.lacking:
             problem = f"the source does not have {', '.join(dict.fromkeys(evidence.lacking))}"
@@ -168,11 +236,6 @@ class Verifier:
             found = citations(self._passages, (unit.citable for unit in evidence.units))
             return Verdict(True, found, weight=weight)
         return Verdict(False, problem=problem, weight=weight)
-
-    def _source(self, index: int) -> CitedSource:
-        if index not in self._sources:
-            self._sources[index] = CitedSource.of(self._passages, index)
-        return self._sources[index]
 
     def _weight(self, evidence: Evidence) -> float:
         own = [(source.name, source.words) for source in evidence.sources]

@@ -11,6 +11,7 @@ __all__ = [
     "box_list",
     "is_broken_list",
     "list_at_head",
+    "odd_list",
     "open_list",
     "read_boxes",
 ]
@@ -28,7 +29,14 @@ _COORDINATE = re.compile(r"-?[0-9]{1,6}(?:\.[0-9]{1,9})?")
 _EMPTY = re.compile(r",*[\[\]][\[\],]*")
 _ROUND = re.compile(r"[({]+ *[0-9.]+ *(?:, *[0-9.]+ *)+[)}]+")
 _EMPTIES = re.compile(r"(?:\[\]){2,}|\[\[\]\]")
+_NAME = re.compile(
+    r"<(?:bbox|box)>|(?:bbox(?:es)?|box(?:es)?|bounding[ _]box(?:es)?|coord(?:inate)?s?)[ \t]*[=:]",
+    re.IGNORECASE,
+)
+_NAME_END = re.compile(r"</(?:bbox|box)>\Z", re.IGNORECASE)
+_BETWEEN_ODD = re.compile(r"[<>\[\](){},:; \t]+")
 _PAIRS = {"[": "]", "(": ")", "{": "}"}
+_OPENING, _CLOSING = tuple("<[({"), tuple(">])}")
 
 
 def read_boxes(text: str) -> tuple[tuple[Box, ...], bool]:
@@ -52,7 +60,9 @@ def box_list(text: str) -> tuple[str, str, str]:
     """
     text = text.strip()
     written, rest = list_at_head(text)
-    if written and not rest:
+    if rest or not written:
+        written = odd_list(text)
+    if written:
         return "", written, ""
     first, last = text.find("["), text.rfind("]")
     if first < 0:
@@ -75,6 +85,9 @@ def open_list(text: str) -> tuple[str, str]:
     written, rest = list_at_head(text)
     if written:
         return written, rest
+    line, newline, rest = text.partition("\n")
+    if written := odd_list(line, closed=False):
+        return written, newline + rest
     match = _OPEN_LIST.match(text)
     if match is None:
         return "", text
@@ -102,6 +115,28 @@ def list_at_head(text: str) -> tuple[str, str]:
     if match is None or not _are_coordinates(match[1].strip()):
         return "", text
     return match[1].strip(), text[match.end() :]
+
+
+def odd_list(text: str, *, closed: bool = True) -> str:
+    """A text in the place of a box list as a list, if it can be one in another notation; else "".
+
+    That is a multiple of four numbers in angle brackets (``<1, 2, 3, 4>``) or behind a name
+    (``bbox=[1, 2, 3, 4]``), and ``bbox=`` alone. ``<1, 2>`` is text, and so is ``Box: 1, 2, 3, 4``
+    unless the tag is ``closed``.
+    """
+    text = text.strip()
+    name = _NAME.match(text)
+    inside = _NAME_END.sub("", text[name.end() :] if name else text).strip(" \t\"'`")
+    if not name and not (inside[:1] in _OPENING and inside[-1:] in _CLOSING and "," in inside):
+        return ""
+    if name and name[0].endswith(":") and not closed and inside[:1] not in _OPENING:
+        return ""
+    numbers = [piece for piece in _BETWEEN_ODD.split(inside) if piece]
+    if not numbers and (not name or name[0].endswith(":")):
+        return ""
+    if len(numbers) % 4 or not all(map(_COORDINATE.fullmatch, numbers)):
+        return ""
+    return f"[{', '.join(numbers)}]"
 
 
 def is_broken_list(text: str) -> bool:

@@ -18,7 +18,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..types import Box
-from .box_lists import MAX_JUNK, box_list, is_broken_list, list_at_head, open_list, read_boxes
+from .box_lists import (
+    MAX_JUNK,
+    box_list,
+    is_broken_list,
+    list_at_head,
+    odd_list,
+    open_list,
+    read_boxes,
+)
 from .bracket_tags import bracket_tags
 from .labels import LABELS, may_be_label
 from .runtime_noise import find_noise
@@ -221,6 +229,8 @@ class _TagScanner:
                 i += 1
                 continue
             self.broken += 1
+            if following == "/det" and (odd := odd_list(gap)):
+                numbers, rest = odd, ""
             if following == "/det" and not rest.strip():
                 i += 1
                 rest = self.segment(i)
@@ -256,7 +266,7 @@ class _TagScanner:
         if self.kinds[i + 1] in ("end", "noise") and _is_cut_tag(written.rstrip()):
             self.broken += 1
             return i + 1
-        label, numbers, rest = _labelled_list(written)
+        label, numbers, rest = _labelled_list(written, closed=closed)
         at = self.starts[i + 1] - len(rest)
         if closed and not numbers:
             label, numbers, rest = box_list(written)
@@ -323,8 +333,13 @@ def _second_list(body: str) -> tuple[str, str]:
     return written, rest
 
 
-def _labelled_list(text: str) -> tuple[str, str, str]:
+def _labelled_list(text: str, *, closed: bool) -> tuple[str, str, str]:
     """Cuts the text after a ``<|det|>`` into label, box list and rest; the list may be empty."""
+    word = _WORD.match(text)
+    if word and word[0] in LABELS:
+        line, newline, rest = text[word.end() :].partition("\n")
+        if odd := odd_list(line, closed=closed):
+            return word[0], odd, newline + rest
     label = _BEFORE_LIST.match(text)
     end = label.end() if label else 0
     numbers, rest = open_list(text[end:])

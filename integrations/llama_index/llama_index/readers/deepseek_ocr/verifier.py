@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from deepseek_ocr_rag.setting_names import refuse_unknown
 
 __all__ = ["AnswerVerifier"]
 
+logger = logging.getLogger(__name__)
+
 
 class AnswerVerifier(BaseNodePostprocessor):
     """Checks somebody else's answer, sentence by sentence, against its retrieved nodes.
@@ -33,6 +36,8 @@ class AnswerVerifier(BaseNodePostprocessor):
 
     Attributes:
         answer: What the post-processor checks.
+        max_seconds: Longest time for one answer; None for any. The sentences that are left then are
+            ``"unchecked"``: no node is returned for them, and the log says so.
 
     Example:
         >>> response = index.as_query_engine().query("What does the lamp burn?")  # doctest: +SKIP
@@ -42,6 +47,9 @@ class AnswerVerifier(BaseNodePostprocessor):
     """
 
     answer: str = Field(default="", description="The answer to check.")
+    max_seconds: float | None = Field(
+        default=60.0, description="Longest time for one answer, in seconds."
+    )
 
     def __init__(self, **fields: Any) -> None:  # noqa: ANN401 - pydantic
         refuse_unknown(type(self).__name__, fields, type(self).model_fields)
@@ -67,7 +75,7 @@ class AnswerVerifier(BaseNodePostprocessor):
             question: What was asked, for answers such as "Yes."
 
         Raises:
-            ConfigurationError: If a text comes without nodes.
+            ConfigurationError: If a text comes without nodes, or ``max_seconds`` is not above 0.
         """
         if nodes is None:
             nodes = getattr(answer, "source_nodes", None)
@@ -76,7 +84,12 @@ class AnswerVerifier(BaseNodePostprocessor):
                 "there are no nodes to check the answer against",
                 remedy="Pass a response of a query engine, or verify(answer, nodes).",
             )
-        return verify(str(answer), [_record(node) for node in nodes], question=question)
+        return verify(
+            str(answer),
+            [_record(node) for node in nodes],
+            question=question,
+            max_seconds=self.max_seconds,
+        )
 
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
@@ -88,6 +101,13 @@ class AnswerVerifier(BaseNodePostprocessor):
             )
         question = query_bundle.query_str if query_bundle else ""
         checked = self.verify(self.answer, nodes, question=question)
+        if checked.unchecked:
+            logger.warning(
+                "%d of %d sentences were not checked: %s",
+                len(checked.unchecked),
+                len(checked.sentences),
+                checked.unchecked[0].problem,
+            )
         supported: dict[int, list[dict[str, Any]]] = {}
         for sentence in checked.sentences:
             for citation in (checked.citations[index] for index in sentence.citations):

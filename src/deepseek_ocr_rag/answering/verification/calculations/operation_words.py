@@ -81,7 +81,7 @@ def named_calculation(number: Number, said: str, question: str) -> NamedCalculat
         operations.add("ratio")
     return NamedCalculation(
         operations=frozenset(operations),
-        naming=frozenset(word for word in asked if direction(word) or _is_naming(word)),
+        naming=frozenset(word for word in asked if direction(word) or is_naming(word)),
         is_percent=number.unit == "percent" or _counts_percent(said[end:], question),
     )
 
@@ -97,5 +97,6 @@ def _counts_percent(behind: str, question: str) -> bool:
     return not behind.strip(" .") and _PERCENT_ASKED.search(question) is not None
 
 
-def _is_naming(term: str) -> bool:
+def is_naming(term: str) -> bool:
+    """Whether a term may only name a calculation: "total", "average"."""
     return any(not known.isdisjoint(with_stems([term])) for known in _STEMS.values())

@@ -92,6 +92,7 @@ class _Sentence:
     small: frozenset[str]  # function words of its language
 
     @classmethod
+    @lru_cache(maxsize=2**11)
     def of(cls, text: str) -> _Sentence:
         spans = _name_spans(claimed_facts(text))
         parts = part_spans(text, spans, spans)
