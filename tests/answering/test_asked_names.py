@@ -96,10 +96,9 @@ def test_what_may_be_a_missing_name_makes_passages_the_nearest(
     assert (answer.found, answer.text.startswith("No ")) == (False, True)
 
 
-def test_a_german_noun_behind_an_article_is_a_word_and_no_name() -> None:
+def test_a_german_noun_behind_an_article_need_not_stand_there() -> None:
     answer = DocumentQA(document("de")).ask("Wann wird die Treppe gereinigt, an welchem Werktag?")
-    assert answer.text.startswith("No sentence says this in these words (no page has “Werktag”)")
-    assert answer.citations
+    assert answer.found
 
 
 @pytest.mark.parametrize(

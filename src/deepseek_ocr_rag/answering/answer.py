@@ -90,8 +90,8 @@ class Answer:
             answer.
         quoted: Whether passages are quoted: no model was asked, or no source says what it
             wrote. A quote is a supported sentence.
-        nearest: Whether the quotes are only the nearest passages: a content word of the question is
-            on no page, or they fit it too little, and no model was asked.
+        nearest: Whether the quotes are only the nearest passages: no sentence has enough of the
+            question's words, and no model was asked.
     """
 
     question: str

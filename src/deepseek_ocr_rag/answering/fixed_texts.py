@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["NOT_FOUND", "NO_WORD", "QUOTED", "UNSUPPORTED", "nearest_line", "no_page_has"]
+__all__ = ["NOT_FOUND", "NO_WORD", "UNSUPPORTED", "nearest_line", "no_page_has", "quoted_line"]
 
 NOT_FOUND: Final = "This is not in these documents."
 """What a language model is to reply if the sources do not have the answer."""
 
 NO_WORD: Final = "No page has a word of this question."
 """The whole text of an answer if the search found nothing."""
-
-QUOTED: Final = "Quoted from the documents (no language model was asked):"
-"""Stands above quotes that have the words of the question."""
 
 UNSUPPORTED: Final = "[unsupported]"
 """Stands in an answer's text behind a sentence that its sources do not support."""
@@ -41,11 +38,20 @@ def no_page_has(names: Sequence[str], unread: Sequence[str]) -> str:
     )
 
 
+def quoted_line(missing: Sequence[str], *, all_read: bool) -> str:
+    """Stands above quotes that answer a question; ``missing`` are words of it that no page has."""
+    lacking = f"; {_lacking(missing, all_read)}" if missing else ""
+    return f"Quoted from the documents (no language model was asked{lacking}):"
+
+
 def nearest_line(missing: Sequence[str], *, all_read: bool) -> str:
     """Stands above quotes that may not be about the question; ``missing`` are words of it."""
-    known = f" ({'no page' if all_read else 'nothing that was read'} has {_listed(missing)})"
-    known = known if missing else ""
-    return f"No sentence says this in these words{known}; the nearest passages:"
+    lacking = f" ({_lacking(missing, all_read)})" if missing else ""
+    return f"No sentence says this in these words{lacking}; the nearest passages:"
+
+
+def _lacking(words: Sequence[str], all_read: bool) -> str:
+    return f"{'no page' if all_read else 'nothing that was read'} has {_listed(words)}"
 
 
 def _listed(words: Sequence[str]) -> str:

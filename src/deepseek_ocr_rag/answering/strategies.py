@@ -12,7 +12,7 @@ from ..retrieval.query import parse_query
 from ..retrieval.retriever import Passage
 from .answer import Sentence
 from .cleaner import AnswerCleaner, without_addresses
-from .fixed_texts import NO_WORD, NOT_FOUND, QUOTED, nearest_line, no_page_has
+from .fixed_texts import NO_WORD, NOT_FOUND, nearest_line, no_page_has, quoted_line
 from .language_model import LanguageModel, ReplyEnd, writes_json
 from .models.ollama_reply_stream import CUT
 from .models.thoughts import ThoughtSplitter, without_thoughts
@@ -119,8 +119,8 @@ class AbsentStrategy(AnswerStrategy):
 class QuotingStrategy(AnswerStrategy):
     """Quotes the sentences that fit a question best.
 
-    They answer it only if they have its words, and some page each of them, or are the signatures that
-    it asks for; otherwise they are called what they are, the nearest passages.
+    They answer it only if they have its words, or are the signatures that it asks for; otherwise
+    they are called what they are, the nearest passages. Content words that no page has are named.
     """
 
     passages: tuple[Passage, ...]
@@ -133,24 +133,23 @@ class QuotingStrategy(AnswerStrategy):
     def _pieces(self) -> Generator[str]:
         quoter = Quoter(self.passages)
         query = parse_query(self.question)
-        quotes = quoter.signatures(QUOTES) if query.asks_for_signature else ()
-        if not quotes:
-            quotes = quoter.best(self.question, QUOTES)
-            # A sentence with the words in another form does not count as an answer, nor do sentences
-            # without one that no page has. One that another page has may be said in other words here.
-            units = [unit for quote in quotes for unit in quote.units]
-            self.nearest = query.asks_for_signature or not (
-                self.named
-                or (
-                    self.relevant
-                    and quoter.says(self.question)
-                    and set(self.missing).isdisjoint(
-                        lacking_words(self.question, units, self.passages)
-                    )
-                )
-            )
-        missing = nearest_line(self.missing, all_read=self.all_read)
-        yield from self._quotes(quotes, missing if self.nearest else QUOTED)
+        if query.asks_for_signature and (signatures := quoter.signatures(QUOTES)):
+            yield from self._quotes(signatures, quoted_line((), all_read=self.all_read))
+            return
+        quotes = quoter.best(self.question, QUOTES)
+        # A sentence with the words in another form does not count as an answer.
+        self.nearest = query.asks_for_signature or not (
+            self.named or (self.relevant and quoter.says(self.question))
+        )
+        yield from self._quotes(quotes, self._line(quotes))
+
+    def _line(self, quotes: Sequence[Quote]) -> str:
+        if self.nearest:
+            return nearest_line(self.missing, all_read=self.all_read)
+        units = [unit for quote in quotes for unit in quote.units]
+        lacking = lacking_words(self.question, units, self.passages) if self.missing else ()
+        missing = [word for word in self.missing if word in lacking]
+        return quoted_line(missing, all_read=self.all_read)
 
 
 @dataclass
