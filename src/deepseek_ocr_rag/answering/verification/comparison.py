@@ -345,7 +345,8 @@ class ClaimComparison:
         """Whether a unit has something else in the position of a fact or of a part of a date."""
         plain = self.claim.facts.plain
         spans = [fact.span]
-        if isinstance(fact, Number) and unit.is_row and self.states(unit.facts, fact):
+        is_cell = isinstance(fact, Number) or (isinstance(fact, Date) and fact.is_month)
+        if is_cell and not isinstance(fact, Name) and unit.is_row and self.states(unit.facts, fact):
             # Of "12.5 13.0 V" neither figure stands in the place of the other.
             return False
         if isinstance(fact, Number) and self._is_bare and self.states(unit.facts, fact):

@@ -9,11 +9,17 @@ from typing import Final
 from ...text.dates import Date
 from ...text.numerals import Number, is_year
 from ...text.terms import content_terms, is_pair_of_characters, terms
-from .calculations.derivation import Derivation, derivation, difference_of_claimed
+from .calculations.derivation import (
+    Derivation,
+    derivation,
+    difference_of_claimed,
+)
+from .calculations.table_sums import counted_rows
 from .comparison import ClaimComparison
 from .facts import Name, years_in
 from .lexicon import GERMAN_NOT_NAMES, UNIT_WORDS
 from .negation import negated_terms, plain_terms
+from .parts.coordination import is_in_whole_part
 from .parts.elsewhere import (
     crosses_at,
     is_below_other_head,
@@ -23,8 +29,8 @@ from .parts.elsewhere import (
     is_of_other_part,
     is_only_above,
     is_only_in_other_column,
+    is_other_in_sentence,
     is_own_clause,
-    is_year_of_head,
 )
 from .parts.placement import Placement, placement
 from .repeated_facts import enumerated_twice
@@ -89,11 +95,17 @@ class Evidence:
             if found := difference_of_claimed(fact, comparison, stating):
                 derived[fact] = found
         stating |= {fact: found.units for fact, found in derived.items()}
-        # "It was 30.0 % (622 / 2,071)" is about the rows of both, whatever their labels.
+        sums = [found.operands for found in derived.values() if found.is_of_all]
+        # "It was 30.0 % (622 / 2,071)" is about the rows of both, whatever their labels, and "the three
+        # orchards together 275" about all three.
         shown: dict[Number | Date, frozenset[int]] = {
             fact: units
             for fact in absent
-            if isinstance(fact, Number) and (units := self._showing(fact, derived.values()))
+            if isinstance(fact, Number)
+            and (
+                units := self._showing(fact, derived.values())
+                or counted_rows(fact, comparison, sums)
+            )
         }
         stating |= shown
         absent = [fact for fact in absent if fact not in shown]
@@ -187,6 +199,7 @@ class Evidence:
                 not comparison.displaces(unit, fact)
                 or crosses_at(unit, fact)
                 or is_own_clause(comparison, unit, fact)
+                or is_in_whole_part(comparison, unit, fact)
             )
             and not is_in_other_column(comparison, unit, fact)
             and not is_below_other_head(comparison, unit, fact)
@@ -196,7 +209,7 @@ class Evidence:
             and not is_of_other_designation(comparison, unit, fact)
             and not is_in_other_clause(comparison, unit, fact)
             and not is_only_above(unit, fact)
-            and not is_year_of_head(comparison, unit, fact)
+            and not is_other_in_sentence(comparison, unit, fact)
             and not self._is_in_other_unit(unit, fact)
             and not comparison.is_given(unit, fact)
         ]
@@ -304,7 +317,8 @@ class Evidence:
         having = (
             amount
             for (_, unit), amount in zip(comparison.units, overlap, strict=True)
-            if not wanted.isdisjoint(_terms_of(unit)) and not comparison.displaces(unit, name)
+            if not wanted.isdisjoint(_terms_of(unit))
+            and (not comparison.displaces(unit, name) or is_in_whole_part(comparison, unit, name))
         )
         return not comparison.is_displaced(name, overlap, max(having, default=0))
 
