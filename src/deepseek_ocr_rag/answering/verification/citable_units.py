@@ -16,7 +16,7 @@ from ...text.plain_text import plain_text
 from ...text.sentences import sentence_spans
 from ...text.terms import terms
 from ...text.word_lists import MONTHS
-from .table_figures import is_row_of_figures
+from .table_figures import figures_of, is_row_of_figures
 from .table_runs import TABLE_STARTS, TableRun, introduces, is_repeated, table_runs
 
 __all__ = ["CitableUnit", "TableKey", "citable_units"]
@@ -30,6 +30,9 @@ _PERIOD: Final = re.compile(
     re.IGNORECASE,
 )
 _YEAR: Final = re.compile(r"\b(?:19|20)[0-9]{2}\b")
+
+MOST_BETWEEN: Final = 2
+"""Characters between two blocks of a page: the empty line."""
 
 LONGEST_PERIOD: Final = 80
 """Characters of a line that names the columns of figures below it."""
@@ -76,7 +79,7 @@ def citable_units(
     """Split a passage; ``number`` is its index, stored in the units.
 
     ``before`` are passages that stand before it in its document: the line of years above a
-    statement may be in one of these.
+    statement may be in one of these, or the line that introduces the table with which it begins.
 
     A sentence answers to the heading over it, a list item also to the line that introduces the
     list, and a table row to the line above the table, the table's head, and the last row that is a
@@ -86,7 +89,10 @@ def citable_units(
 
     A heading or the head of a table is a unit only if nothing stands under it.
     """
-    return _Splitter(passage, number, _years_above(passage, before)).units()
+    splitter = _Splitter(
+        passage, number, _years_above(passage, before), _introduction_above(passage, before)
+    )
+    return splitter.units()
 
 
 def _years_above(passage: Passage, before: Sequence[Passage]) -> tuple[str, ...]:
@@ -101,6 +107,20 @@ def _years_above(passage: Passage, before: Sequence[Passage]) -> tuple[str, ...]
     return years
 
 
+def _introduction_above(passage: Passage, before: Sequence[Passage]) -> str:
+    """The line at the end of the passage directly before one, if it introduces what follows."""
+    source, (page, start) = passage.source, _start(passage)
+    for above in before:
+        last = above.pieces[-1] if above.pieces else None
+        if last is None or (above.source, last.page) != (source, page):
+            continue
+        if 0 <= start - last.span[1] <= MOST_BETWEEN:
+            splitter = _Splitter(above, 0)
+            splitter.units()
+            return splitter.introduction
+    return ""
+
+
 def _start(passage: Passage) -> tuple[int, int]:
     """Page and offset on it at which the text of a passage begins that no earlier one has."""
     own = [piece for piece in passage.pieces if not piece.repeated]
@@ -108,7 +128,9 @@ def _start(passage: Passage) -> tuple[int, int]:
 
 
 class _Splitter:
-    def __init__(self, passage: Passage, number: int, years: tuple[str, ...]) -> None:
+    def __init__(
+        self, passage: Passage, number: int, years: tuple[str, ...] = (), introduction: str = ""
+    ) -> None:
         self._passage = passage
         self._number = number
         self._spans = _with_figures(passage.text, sentence_spans(passage.text))
@@ -116,7 +138,7 @@ class _Splitter:
         self._headings: list[CitableUnit] = []
         self._waiting: list[CitableUnit] = []  # the head of a table without rows so far
         self._heading = ""
-        self._introduction = ""
+        self.introduction = introduction
         self._last: TableRun | None = None  # the last table with a head
         self._above_last = ""  # what introduces that
         self.years = years  # of the last line that has years only
@@ -142,7 +164,7 @@ class _Splitter:
     def _add_text(self, index: int) -> None:
         text = self._text(index)
         if _is_heading(text, self._spans[index][0], self._passage):
-            self._introduction, self._last, self.years = "", None, ()
+            self.introduction, self._last, self.years = "", None, ()
             self._headings.append(self._unit(index, self._heading))
             self._heading = text
             return
@@ -150,19 +172,20 @@ class _Splitter:
             self.years = tuple(_YEAR.findall(line)) or self.years
         is_item = _ITEM.match(text) is not None or is_row_of_figures(plain_text(text))
         if index + 1 < len(self._spans) and _is_row(self._text(index + 1)):
-            # "Year 2024" above a table is no row of figures.
-            is_item = is_item and not introduces(text)
-        introduction = self._introduction if is_item else ""
+            # "Year 2024" above a table is no row of figures, but "$ 7,267 $ 7,033" is one.
+            several = len(figures_of(plain_text(text), 0)) > 1
+            is_item = is_item and (several or not introduces(text))
+        introduction = self.introduction if is_item else ""
         unit = self._unit(index, _joined(self._heading, introduction))
         if not is_item:
-            self._introduction = text if introduces(text) else ""
+            self.introduction = text if introduces(text) else ""
             self._last = self._last if introduces(text) else None
         if unit.terms:
             self._body.append(unit)
 
     def _add_table(self, run: TableRun) -> None:
         heads = tuple(map(self._text, run.head))
-        above = self._introduction
+        above = self.introduction
         if run.head:
             self._last, self._above_last = run, above
         elif self._last is not None and self._last.columns == run.columns:
