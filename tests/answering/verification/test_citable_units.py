@@ -83,7 +83,7 @@ def test_a_table_answers_to_the_line_at_the_end_of_the_passage_before() -> None:
             span = (end + gap, end + gap + len(rows))
             piece = ChunkPiece(3, "table", span, 0)
             table = Passage(rows, "a.pdf", 3, (), 1.0, (), span, (piece,))
-            units = citable_units(table, 1, [above, table])
+            units = citable_units(table, 1, [above, table], introduced=True)
             assert all((line in unit.above) == (introduces and near) for unit in units)
 
 

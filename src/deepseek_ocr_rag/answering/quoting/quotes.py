@@ -69,7 +69,10 @@ class Quoter:
 
     def __init__(self, passages: Sequence[Passage]) -> None:
         self._passages = tuple(passages)
-        units = [citable_units(p, i, self._passages) for i, p in enumerate(self._passages)]
+        units = [
+            citable_units(passage, index, self._passages, introduced=True)
+            for index, passage in enumerate(self._passages)
+        ]
         self._units = _without_feet(self._passages, units)
         self._terms = {unit: _terms(unit) for group in self._units for unit in group}
         self._count = Counter(term for found in self._terms.values() for term in found)

@@ -74,12 +74,17 @@ class CitableUnit:
 
 
 def citable_units(
-    passage: Passage, number: int, before: Sequence[Passage] = ()
+    passage: Passage,
+    number: int,
+    before: Sequence[Passage] = (),
+    *,
+    introduced: bool = False,
 ) -> tuple[CitableUnit, ...]:
     """Split a passage; ``number`` is its index, stored in the units.
 
     ``before`` are passages that stand before it in its document: the line of years above a
-    statement may be in one of these, or the line that introduces the table with which it begins.
+    statement may be in one of these, or, if asked for, the line that introduces the table with which
+    it begins. Such a line has numbers of its own, such as test conditions.
 
     A sentence answers to the heading over it, a list item also to the line that introduces the
     list, and a table row to the line above the table, the table's head, and the last row that is a
@@ -89,10 +94,8 @@ def citable_units(
 
     A heading or the head of a table is a unit only if nothing stands under it.
     """
-    splitter = _Splitter(
-        passage, number, _years_above(passage, before), _introduction_above(passage, before)
-    )
-    return splitter.units()
+    introduction = _introduction_above(passage, before) if introduced else ""
+    return _Splitter(passage, number, _years_above(passage, before), introduction).units()
 
 
 def _years_above(passage: Passage, before: Sequence[Passage]) -> tuple[str, ...]:

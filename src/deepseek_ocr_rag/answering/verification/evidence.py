@@ -33,7 +33,7 @@ from .parts.elsewhere import (
     is_own_clause,
 )
 from .parts.placement import Placement, placement
-from .repeated_facts import enumerated_twice
+from .repeated_facts import enumerated_twice, restated_otherwise
 from .statements import CitedSource, FactualUnit, Statement, as_number, has_figure
 from .table_columns import units_in
 
@@ -71,6 +71,7 @@ class Evidence:
     they or their neighbours have. ``stated`` counts the claim's numbers and dates in them or
     derived from them, ``stated_facts`` are those in them; ``lacking`` are its numbers, dates and names that they neither have nor imply by a calculation.
     ``repeated`` are numbers and dates that the claim enumerates twice and they do not;
+    ``restated`` amounts that the claim gives again and differently;
     ``negations`` are words that only one of both negates; ``unsaid`` are words of a short claim
     that no source has; ``misplaced`` are words that the sources have for something else.
     """
@@ -87,6 +88,7 @@ class Evidence:
             fact: found
             for fact in absent
             if isinstance(fact, Number)
+            and not _is_in_code(claim.facts.plain, fact)
             and not is_only_in_other_column(comparison, fact)
             and (found := derivation(fact, comparison, SHARES))
         }
@@ -134,6 +136,7 @@ class Evidence:
         self.lacking = (*unstated, *names, *self._asked_of_other_rows(picked))
         texts = [unit.facts.plain for _, unit in comparison.units]
         self.repeated = enumerated_twice(claim.facts.plain, comparison.facts, texts)
+        self.restated = restated_otherwise(claim.facts.plain, claim.facts.numbers)
         self.negations = tuple(self._differing_negations(picked))
         self.unsaid = self._unsaid_words()
 
@@ -357,6 +360,12 @@ class Evidence:
             having = [unit for unit in close if not same.isdisjoint(unit.citable.terms)]
             if having and all(same.isdisjoint(find(unit.facts.plain)) for unit in having):
                 yield word
+
+
+def _is_in_code(plain: str, number: Number) -> bool:
+    """Whether a number belongs to a code such as "Q2", which nobody calculates."""
+    start = number.span[0]
+    return start > 0 and plain[start - 1].isalpha() and number.text[0].isdigit()
 
 
 def _terms_of(unit: FactualUnit) -> frozenset[str]:

@@ -43,8 +43,8 @@ _COMPARED: Final = re.compile(r"\s[^.;]{0,40}?\b(?:more|fewer|less|higher|lower|
 _COMPARING: Final = re.compile(
     r"\bhow (?:many|much) (?:more|fewer|less|higher|lower)\b|\bwie viele? (?:mehr|weniger)\b", re.I
 )
-_LEVEL: Final = re.compile(r"\b(?:to|auf)\s[$€£~]?$", re.IGNORECASE)
-"""Stands before the number that something rose to, which is not a difference."""
+_LEVEL: Final = re.compile(r"\b(?:to|from|auf|von)\s[$€£~]?$", re.IGNORECASE)
+"""Stands before the number that something rose to, or from, which is not a difference."""
 _OPENING: Final = re.compile(r"[^\W\d]\D{1,40}?,\s")
 """An adverbial before the sentence: "Au total, il y a eu 273 vols"."""
 _TOTAL: Final = re.compile(r"\b(?:in all|all told)\b", re.IGNORECASE)
