@@ -14,8 +14,10 @@ They are drawn as PDFs, read by ``lite``, and used as a user would:
 
 The ``first`` set was written before the rules on parts of sentences, the ``second`` and the ``third``
 after some of them. The rules on names in tables were chosen on the ``fourth``; the ``fifth`` was written
-before them, the ``sixth`` after those that the fifth had shown to be missing. Each was measured once
-before anything was changed for it (``benchmarks/NOTES.md``).
+before them, the ``sixth`` after those that the fifth had shown to be missing. The rules on verbs that are
+left out, on months, subjects, and sums of tables were chosen on the ``seventh``; the ``eighth`` was
+written with it and held back. Each was measured once before anything was changed for it
+(``benchmarks/NOTES.md``).
 """
 
 from __future__ import annotations

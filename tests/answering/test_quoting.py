@@ -222,6 +222,50 @@ def test_a_foot_that_was_read_as_text_is_not_quoted() -> None:
     assert not [c.quote for c in answer.citations if "Report of" in c.quote]
 
 
+def test_a_line_that_only_repeats_the_question_is_no_answer() -> None:
+    source = "Harbour Survey of Vannet Rock, July 2024"
+    told = "In that survey the lamp of the rock was found cracked."
+    document = OcrDocument("s.pdf", (page(1, source, told),), 1)
+    answer = ask("What did the Harbour Survey of Vannet Rock, July 2024, find cracked?", document)
+    assert [citation.quote for citation in answer.citations] == [told]
+    # Asked by yes or no, the same words may answer.
+    notice = OcrDocument("n.pdf", (page(1, "Pool closed Mondays", "Towels are lent."),), 1)
+    answer = ask("Is the pool closed Mondays?", notice)
+    assert answer.citations[0].quote == "Pool closed Mondays"
+
+
+def test_a_line_that_introduces_a_table_is_quoted_with_rows_of_it() -> None:
+    line = "Repurchases of common shares during the three months to July 2023 were as follows:"
+    names = [
+        "Ferry",
+        "Harbour",
+        "Lamp",
+        "Keeper",
+        "Tower",
+        "Signal",
+        "Anchor",
+        "Buoy",
+        "Pier",
+        "Mole",
+        "Crane",
+        "Dredger",
+    ]
+    long = " ".join(f"class{each} held{each}" for each in range(30))
+    head = f"| Store | {long} |"
+    body = (
+        f"| {name} works, rope and sail store | {number}2,673 |"
+        for number, name in enumerate(names)
+    )
+    rows = "\n".join((head, "| --- | --- |", *body))
+    document = OcrDocument("r.pdf", (page(1, line, rows, LIGHTS, TOURS),), 1)
+    answer = ask(
+        "What repurchases of common shares were made in the three months to July?", document
+    )
+    quotes = [citation.quote for citation in answer.citations]
+    assert quotes[0] == line
+    assert "Ferry works" in quotes[1]
+
+
 def test_sentences_that_differ_in_a_number_alone_are_quoted() -> None:
     years = ((2019, 51), (2020, 17), (2021, 44))
     pages = [page(n, f"In {y} the ferry sailed on {d} days.") for n, (y, d) in enumerate(years, 1)]

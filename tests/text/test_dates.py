@@ -64,6 +64,47 @@ def test_a_source_says_a_date(source: str, claim: str, said: bool) -> None:
     assert says(source, claim) is said
 
 
+@pytest.mark.parametrize(
+    ("text", "month"),
+    [
+        ("The roof was renewed in May.", 5),
+        ("L'avion a été révisé en mars.", 3),
+        ("Die Fräse wurde im September gewartet.", 9),
+        ("El pozo se limpia cada abril.", 4),
+        ("È stato pulito in gennaio.", 1),
+        ("A prensa foi reparada em fevereiro.", 2),
+        ("De kotter is in oktober geverfd.", 10),
+        ("Bryggan reparerades i maj.", 5),
+        ("Most naprawiono w grudniu.", 12),
+        ("Мост закрыт в июле.", 7),
+    ],
+)
+def test_a_month_alone_counts_where_it_is_asked_for(text: str, month: int) -> None:
+    (found,) = dates(text, months=True)
+    assert found.days == {(None, month, None)}
+    assert found.is_month
+    assert not dates(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "May cause drowsiness.",
+        "It may rain, and we march on.",
+        "on 24 March 2015",
+        "la marca",
+        "Deck",
+    ],
+)
+def test_no_other_word_is_a_month_alone(text: str) -> None:
+    assert not [date for date in dates(text, months=True) if date.is_month]
+
+
+def test_a_short_form_is_a_month_in_a_source_alone() -> None:
+    assert not dates("Dec 12.5", months=True)
+    assert [d.is_month for d in dates("Dec 12.5", months=True, overlapping=True)] == [True]
+
+
 @given(st.dates(datetime.date(1500, 1, 1), datetime.date(2199, 12, 31)))
 def test_every_day_is_known_in_words_and_in_numbers(day: datetime.date) -> None:
     assert says(day.isoformat(), f"{day:%B} {day.day}, {day.year}")

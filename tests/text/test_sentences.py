@@ -23,6 +23,7 @@ def sentences(text: str) -> list[str]:
         ("Dr. Ann B. Lee et al. went home. She slept.", ["Dr. Ann B. Lee et al. went home.", "She slept."]),
         ("It costs 3.50 euros, e.g. today.", ["It costs 3.50 euros, e.g. today."]),
         ("The tank holds 1.5 L. Fill it.", ["The tank holds 1.5 L.", "Fill it."]),
+        ("Bake at 250 °C. Let it cool.", ["Bake at 250 °C.", "Let it cool."]),
         ("He said “no.” They left.", ["He said “no.”", "They left."]),
         ("1. Wear the watch.\n2. Wait.", ["1. Wear the watch.", "2. Wait."]),
         ("See Fig. 3. It shows No. 7.", ["See Fig. 3.", "It shows No. 7."]),

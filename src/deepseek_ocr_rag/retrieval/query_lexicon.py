@@ -12,6 +12,7 @@ __all__ = [
     "ANSWER_FORM",
     "ASKS_FOR_LISTING",
     "ASKS_FOR_MEASURE",
+    "ASKS_FOR_MORE",
     "ASKS_FOR_PAGE",
     "ASKS_FOR_SIGNATURE",
     "CJK_PAGE",
@@ -73,6 +74,16 @@ ASKS_FOR_PAGE: Final = re.compile(
     r"|哪一?[页頁]|第几页|第幾頁|何ページ",
     re.IGNORECASE,
 )
+
+ASKS_FOR_MORE: Final = re.compile(
+    r"^was\b|\b(?:who(?:m|se)?|what|which|when|where|why|how|we[rnm]|wessen|welche[mnrs]?|wann|wo|warum"
+    r"|wie(?:viele?)?|qui|quoi|quel(?:le)?s?|quand|où|pourquoi|comment|combien|quién(?:es)?|qué"
+    r"|cuál(?:es)?|cuándo|cuánt[oa]s?|dónde|cómo|chi|cosa|qual[ei]?|quando|quant[oaie]s?|dove|perché"
+    r"|quem|quais|onde|wie|wat|welke?|wanneer|waar|hoeveel|vem|vad|vilk(?:en|et|a)|när|hur|hv(?:em|ad?|or)"
+    r"|hvilken|kto|jak(?:i|a|ie)|gdzie|kiedy|ile|кто|что|как(?:ой|ая|ое|ие)|когда|где|сколько)\b",
+    re.IGNORECASE,
+)
+"""Asks for something that the question does not say, unlike one that is answered by yes or no."""
 
 ASKS_FOR_LISTING: Final = re.compile(
     r"\bexhibits?\b|\bfiled with\b|\baudit|\bby reference\b", re.IGNORECASE

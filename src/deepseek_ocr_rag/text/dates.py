@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .word_lists import AMBIGUOUS_MONTHS, MONTHS
+from .word_lists import AMBIGUOUS_MONTHS, MONTH_NAMES, MONTHS
 
 __all__ = ["Date", "dates"]
 
@@ -28,6 +29,8 @@ _MONTH_FIRST: Final = re.compile(
     re.IGNORECASE,
 )
 _MONTH_YEAR: Final = re.compile(rf"{_MONTH},?(?: of| de)?\s?{_YEAR}", re.IGNORECASE)
+_MONTH_ALONE: Final = re.compile(_MONTH, re.IGNORECASE)
+_SENTENCE_START: Final = re.compile(r"(?:^|[.!?:]\s)[\s\"'“”„«»(\[]*$")
 _YEAR_FIRST: Final = re.compile(
     r"(?<![0-9])([12][0-9]{3})[-/.]([01]?[0-9])[-/.]([0-3]?[0-9])(?![0-9])"
 )
@@ -56,13 +59,19 @@ class Date:
         """The year, the same in all readings; None where the text does not say."""
         return next(iter(self.days))[0]
 
+    @property
+    def is_month(self) -> bool:
+        """Whether it is a month alone, without a day or a year."""
+        return all(year is None and day is None for year, _, day in self.days)
 
-def dates(plain: str, *, overlapping: bool = False) -> tuple[Date, ...]:
-    """Finds dates in digits, and dates with a month's name in seven European languages.
+
+def dates(plain: str, *, overlapping: bool = False, months: bool = False) -> tuple[Date, ...]:
+    """Finds dates in digits, and dates with a month's name in eleven European languages.
 
     Args:
         plain: Text without markup.
         overlapping: Whether "30 May 5" gives both of its dates, as a source needs.
+        months: Whether to add months alone: "in May", and for a source also "Dec".
 
     Returns:
         The dates in the order in which their forms are tried, not in the order of the text.
@@ -74,7 +83,30 @@ def dates(plain: str, *, overlapping: bool = False) -> tuple[Date, ...]:
             start, end = match.span()
             if days and (overlapping or all(end <= d.span[0] or d.span[1] <= start for d in found)):
                 found.append(Date(match[0].strip(), days, (start, end)))
+    if months:
+        found += _months_alone(plain, [date.span for date in found], short=overlapping)
     return tuple(found)
+
+
+def _months_alone(plain: str, taken: Sequence[tuple[int, int]], *, short: bool) -> Iterator[Date]:
+    """The months of which a text gives neither day nor year.
+
+    Not one in the spans that are ``taken``, nor a word at the start of a sentence that may be another:
+    "May cause drowsiness".
+    """
+    for match in _MONTH_ALONE.finditer(plain):
+        start, end = match.span(1)
+        folded = match[1].casefold()
+        if any(start < e and s < end for s, e in taken) or not _month(match[1]):
+            continue
+        if folded not in MONTH_NAMES and not (short and match[1][0].isupper()):
+            continue
+        opens = _SENTENCE_START.search(plain, max(0, start - 20), start)
+        if folded in AMBIGUOUS_MONTHS and opens and re.match(r"\s[a-z]", plain[end:]):
+            continue
+        yield Date(
+            match[1], frozenset((None, month, None) for month in _month(match[1])), (start, end)
+        )
 
 
 def _year_first(match: re.Match[str]) -> list[Day]:

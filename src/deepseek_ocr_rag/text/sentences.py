@@ -17,8 +17,8 @@ _ROW_END: Final = re.compile(r"</tr\s?>", re.IGNORECASE)
 _STOP: Final = re.compile(r"[.!?…][\"'”’»)\]]{0,2}[ \t]+|[。！？｡][」』”’）]{0,2}")
 _END: Final = re.compile(r"[.!?…:。！？｡：][\"'”’»)\]」』）*_]*$")
 _LONGEST_NUMBER: Final = 12
-_UNIT: Final = re.compile(r"[0-9]\s?[^\W\d_]$")
-"""A letter behind a number is a unit, "1.5 L.", and not somebody's initial."""
+_UNIT: Final = re.compile(r"[0-9]\s?[°º]?\s?[^\W\d_]$")
+"""A letter behind a number is a unit, "1.5 L." or "18 °C.", and not somebody's initial."""
 _LAST_WORD: Final = re.compile(r"([^\W\d_]{1,12})$")
 
 

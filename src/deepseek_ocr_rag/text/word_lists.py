@@ -11,6 +11,7 @@ __all__ = [
     "COMPOUND_STARTS",
     "FUNCTION_WORDS",
     "MONTHS",
+    "MONTH_NAMES",
     "NUMBER_PRONOUNS",
     "NUMBER_WORDS",
     "SCALE_WORDS",
@@ -23,25 +24,34 @@ def _words(text: str) -> frozenset[str]:
 
 
 _MONTH_NAMES: Final = """
-    january jan januar jänner janvier enero gennaio janeiro januari
-    february feb februar février febrero febbraio fevereiro februari
-    march mar märz mars marzo março maart
-    april apr avril abril aprile
-    may mai mayo maggio maio mei
-    june jun juni juin junio giugno junho
-    july jul juli juillet julio luglio julho
-    august aug août agosto augustus
-    september sep sept septembre septiembre settembre setembro
-    october oct oktober okt octobre octubre ottobre outubro
-    november nov novembre noviembre novembro
-    december dec dezember dez décembre diciembre dicembre dezembro
+    january januar jänner janvier enero gennaio janeiro januari styczeń stycznia styczniu январь января январе
+    february februar février febrero febbraio fevereiro februari luty lutego lutym февраль февраля феврале
+    march märz mars marzo março maart marts marzec marcu март марта марте
+    april avril abril aprile kwiecień kwietnia kwietniu апрель апреля апреле
+    may mai mayo maggio maio mei maj maja maju май мая мае
+    june juni juin junio giugno junho czerwiec czerwca czerwcu июнь июня июне
+    july juli juillet julio luglio julho lipiec lipca lipcu июль июля июле
+    august août agosto augustus augusti sierpień sierpnia sierpniu август августа августе
+    september septembre septiembre settembre setembro wrzesień września wrześniu сентябрь сентября сентябре
+    october oktober octobre octubre ottobre outubro październik października październiku октябрь октября октябре
+    november novembre noviembre novembro listopad listopada listopadzie ноябрь ноября ноябре
+    december dezember décembre diciembre dicembre dezembro desember grudzień grudnia grudniu декабрь декабря декабре
 """
-MONTHS: Final = {
+_SHORT_MONTHS: Final = "jan; feb; mar; apr; ; jun; jul; aug; sep sept; oct okt; nov; dec dez"
+MONTH_NAMES: Final = {
     name: number
     for number, line in enumerate(_MONTH_NAMES.strip().splitlines(), start=1)
     for name in line.split()
 }
-"""Names of months in seven European languages, lower case, with their numbers."""
+"""Names of months in eleven European languages, lower case, with their numbers. Polish "marca" is left out:
+in Spanish it is a brand."""
+
+MONTHS: Final = MONTH_NAMES | {
+    name: number
+    for number, names in enumerate(_SHORT_MONTHS.split(";"), start=1)
+    for name in names.split()
+}
+"""The same with their short forms."""
 
 AMBIGUOUS_MONTHS: Final = frozenset(("may", "march", "mar"))
 """Names of months that are also other words when they are not capitalised."""

@@ -62,6 +62,31 @@ def test_lines_of_figures_belong_to_the_label_before_them() -> None:
     ]
 
 
+def test_a_line_of_figures_above_a_table_introduces_nothing() -> None:
+    # A reader may tear the first row off a table, and its label off that.
+    torn = ("text", "Operating income of each segment:\n\n$ 7,267 $ 7,033")
+    rows = ("table", "| AWS | 7,296 | 9,201 |\n| --- | --- | --- |\n| All | 9,421 | 9,541 |")
+    found, _ = passage(torn, rows)
+    assert all("segment" in u.terms_above for u in citable_units(found, 0) if u.is_row)
+    found, _ = passage(("text", "Sales of each shop:\n\nYear 2024"), rows)
+    assert all("2024" in u.terms_above for u in citable_units(found, 0) if u.is_row)
+
+
+def test_a_table_answers_to_the_line_at_the_end_of_the_passage_before() -> None:
+    lines = ("Repurchases were as follows:", "The lens is made of glass.")
+    rows = "| June | 38,121 |\n| --- | --- |\n| July | 42,676 |"
+    for line, introduces in zip(lines, (True, False), strict=True):
+        end = len(line)
+        pieces = [ChunkPiece(3, "text", (0, end), 0)]
+        above = Passage(line, "a.pdf", 3, (), 1.0, (), (0, end), tuple(pieces))
+        for gap, near in ((2, True), (300, False)):
+            span = (end + gap, end + gap + len(rows))
+            piece = ChunkPiece(3, "table", span, 0)
+            table = Passage(rows, "a.pdf", 3, (), 1.0, (), span, (piece,))
+            units = citable_units(table, 1, (), introduction_above(table, [above, table]))
+            assert all((line in unit.above) == (introduces and near) for unit in units)
+
+
 def test_a_single_number_on_a_line_is_not_part_of_a_row() -> None:
     found, _ = passage(("text", "WHAT TO USE\n\n1\n\nHOW TO CLEAN"))
     assert [unit.text for unit in citable_units(found, 0)] == ["WHAT TO USE", "1", "HOW TO CLEAN"]

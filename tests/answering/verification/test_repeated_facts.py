@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from deepseek_ocr_rag.answering.verification.facts import claimed_facts
-from deepseek_ocr_rag.answering.verification.repeated_facts import enumerated_twice
+from deepseek_ocr_rag.answering.verification.repeated_facts import (
+    enumerated_twice,
+    restated_otherwise,
+)
 
 
 def twice(claim: str, *sources: str) -> list[str]:
@@ -40,3 +43,19 @@ def test_what_is_enumerated_twice_is_found(claim: str, found: str) -> None:
 )
 def test_other_enumerations_and_those_of_the_source_are_not(claim: str, source: str) -> None:
     assert twice(claim, source) == []
+
+
+@pytest.mark.parametrize(
+    ("claim", "found"),
+    [
+        ("It was $14.2 billion ($24,158 million).", ["24,158"]),
+        ("It was $14.2 billion ($14,158 million).", []),
+        ("It was $14,158 million ($14.2 billion).", []),
+        ("It was $14.2 billion (€13.1 billion).", []),
+        ("It was $14.2 billion (€13,100 million).", []),
+        ("It was 1.5 million (of which 300 thousand in May).", []),
+    ],
+)
+def test_an_amount_that_is_given_again_must_be_the_same(claim: str, found: list[str]) -> None:
+    facts = claimed_facts(claim)
+    assert restated_otherwise(facts.plain, facts.numbers) == found

@@ -227,6 +227,28 @@ def test_a_year_never_follows() -> None:
     assert not judged("The total of rope is 1902.", text).supported
 
 
+def test_an_amount_that_is_given_again_and_differently_is_refused() -> None:
+    text = "Net revenue was $14.2 billion. Of 24,158 million the cost of sales took 8,140 million."
+    verdict = judged("Net revenue was $14.2 billion ($24,158 million).", text)
+    assert not verdict.supported
+    text = "| In millions | 2023 |\n| --- | --- |\n| Net revenue | 14,158 |\n| Costs | 24,158 |"
+    assert judged("Net revenue was $14.2 billion ($14,158 million).", text).supported
+
+
+def test_the_number_of_a_quarter_is_not_calculated() -> None:
+    text = (
+        "| Segment | Mix 2023 | Mix 2024 | Growth |\n| --- | --- | --- | --- |\n"
+        "| Games | 6 | 6 | 9.0 % |\n| Books | 6 | 4 | 2.0 % |"
+    )
+    assert not judged("Games had a growth of 9 % during Q0.", text).supported
+
+
+def test_what_something_fell_from_is_not_a_difference() -> None:
+    text = "| Stores | Opened | Closed | Total |\n| --- | --- | --- | --- |\n| All | 5 | 2 | 977 |"
+    assert judged("The total of all stores fell from 977.", text).supported
+    assert not judged("The total of all stores fell from 972.", text).supported
+
+
 def test_the_same_year_twice_is_not_what_a_source_with_two_years_says() -> None:
     text = "They signed (a) notes due 2026 (the 2026 notes) and (b) 4.500% notes due 2028 (the 2028 notes)."
     assert judged("They signed notes due 2026 and 2028.", text).supported

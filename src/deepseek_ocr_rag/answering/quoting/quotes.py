@@ -16,11 +16,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from ...retrieval.query import parse_query
-from ...retrieval.query_lexicon import CLOSING, SUPERLATIVE
+from ...retrieval.query_lexicon import ASKS_FOR_MORE, CLOSING, SUPERLATIVE
 from ...retrieval.retriever import Passage
 from ...text.languages import question_terms
-from ...text.terms import with_stems
-from ..verification.citable_units import CitableUnit, citable_units
+from ...text.terms import terms, with_stems
+from ..verification.citable_units import (
+    CitableUnit,
+    citable_units,
+    introduction_above,
+    years_above,
+)
 from ..verification.citation import Citation, citations
 from ..verification.lexicon import MEASURE_WORDS
 
@@ -69,7 +74,11 @@ class Quoter:
 
     def __init__(self, passages: Sequence[Passage]) -> None:
         self._passages = tuple(passages)
-        units = [citable_units(p, index) for index, p in enumerate(self._passages)]
+        years = years_above(self._passages)
+        units = [
+            citable_units(passage, index, years[index], introduction_above(passage, self._passages))
+            for index, passage in enumerate(self._passages)
+        ]
         self._units = _without_feet(self._passages, units)
         self._terms = {unit: _terms(unit) for group in self._units for unit in group}
         self._count = Counter(term for found in self._terms.values() for term in found)
@@ -80,13 +89,17 @@ class Quoter:
 
         At most ``limit``, and none that scores less than half of the best one.
         """
-        wanted = set(with_stems(question_terms(parse_query(text).asked)))
+        asked = parse_query(text).asked
+        wanted = set(with_stems(question_terms(asked)))
         scored = [
             # An earlier passage fits better as a whole.
             (self._score(unit, wanted) / (1 + 0.1 * rank), unit)
             for rank, group in enumerate(self._units)
             for unit in group
         ]
+        if ASKS_FOR_MORE.search(asked):
+            known = frozenset(terms(asked))
+            scored = [item for item in scored if not _only_repeats(item[1], known)] or scored
         scored.sort(key=lambda item: -item[0])
         if not scored or scored[0][0] <= 0:
             return tuple(self._quote([group[0]]) for group in self._units[:1] if group)
@@ -101,10 +114,30 @@ class Quoter:
             elif score >= enough and len(groups) < limit:
                 groups[table] = (score, [unit])
         quotes = [rows for _, rows in groups.values()]
+        quotes = [each for rows in quotes for each in self._with_introduced(rows, quotes, scored)]
+        quotes = quotes[:limit]
         quotes.sort(key=lambda rows: not (rows[0].is_row or self._has_own(rows[0], wanted)))
         if SUPERLATIVE.search(text) and not any(rows[0].is_row for rows in quotes):
             quotes[limit - 1 :] = self._table(scored)
         return tuple(map(self._quote, quotes))
+
+    def _with_introduced(
+        self,
+        quote: list[CitableUnit],
+        quotes: Sequence[Sequence[CitableUnit]],
+        scored: Sequence[tuple[float, CitableUnit]],
+    ) -> Iterator[list[CitableUnit]]:
+        """A quote, and behind a line that only introduces a table the best rows of this table."""
+        yield quote
+        line = quote[0]
+        if line.is_row or not line.text.rstrip().endswith(":"):
+            return
+        below = [(score, unit) for score, unit in scored if unit.is_row and line.text in unit.above]
+        if not below or any(rows[0].table == below[0][1].table for rows in quotes):
+            return
+        best, first = below[0]
+        rows = [u for score, u in below if u.table == first.table and score >= AS_GOOD * best]
+        yield rows[:MOST_ROWS]
 
     def _has_own(self, unit: CitableUnit, wanted: set[str]) -> bool:
         """Whether the sentence itself has a word of the question, not only its heading."""
@@ -171,6 +204,11 @@ def _without_feet(
                 keys[unit] = passage.source, line, int(number[0]) - page
                 pages.setdefault(keys[unit], set()).add(page)
     return [[u for u in group if u not in keys or len(pages[keys[u]]) < 2] for group in units]
+
+
+def _only_repeats(unit: CitableUnit, asked: frozenset[str]) -> bool:
+    """Whether a line only has words of the question, such as the name of a survey."""
+    return not unit.is_row and unit.terms <= asked
 
 
 def _terms(unit: CitableUnit) -> frozenset[str]:

@@ -18,7 +18,7 @@ from ...text.dates import dates
 from ...text.terms import content_terms, terms
 from .lexicon import CLAUSE_BREAKS
 
-__all__ = ["clause", "is_displaced", "words_in"]
+__all__ = ["Token", "clause", "is_displaced", "runs_of", "words_in"]
 
 ENOUGH: Final = 2
 """Agreement that makes two positions the same: one content word, or two function words
@@ -29,7 +29,9 @@ _CLAUSE_END: Final = re.compile(rf"[.!?;:,()\n](?=\s|$)|[;:()\n]|{CLAUSE_BREAKS}
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class Token:
+    """A word or a number of a text."""
+
     text: str
     start: int
     end: int
@@ -37,12 +39,14 @@ class _Token:
 
     @property
     def kind(self) -> str:
+        """Whether it is a number, a name, or another word."""
         if self.dated or self.text[0].isdigit():
             return "number"
         return "name" if self.text[0].isupper() and content_terms(self.text) else "word"
 
     @property
     def term(self) -> str:
+        """As :func:`~.terms.terms` gives it."""
         return _term(self.text)
 
 
@@ -72,7 +76,7 @@ def is_displaced(claim: str, span: tuple[int, int], source: str) -> bool:
     The source, a sentence, may have the fact as well, if the words around that agree less. Both
     texts are without markup; ``span`` is the fact's in the claim.
     """
-    mine, theirs = _runs(claim), _runs(source)
+    mine, theirs = runs_of(claim), runs_of(source)
     for index, run in enumerate(mine):
         fact = {token.term for token in run if token.start < span[1] and span[0] < token.end}
         if fact:
@@ -91,14 +95,14 @@ def is_displaced(claim: str, span: tuple[int, int], source: str) -> bool:
 
 
 @lru_cache(maxsize=2**12)
-def _runs(plain: str) -> tuple[tuple[_Token, ...], ...]:
+def runs_of(plain: str) -> tuple[tuple[Token, ...], ...]:
     """The words of a text; adjoining names, and the words of a date, form one run."""
-    whole = [date.span for date in dates(plain)]
-    runs: list[list[_Token]] = []
+    whole = [date.span for date in dates(plain, months=True)]
+    runs: list[list[Token]] = []
     within: tuple[int, int] | None = None
     for match in _TOKEN.finditer(plain):
         date = next((s for s in whole if s[0] <= match.start() and match.end() <= s[1]), None)
-        token = _Token(match[0], *match.span(), dated=date is not None)
+        token = Token(match[0], *match.span(), dated=date is not None)
         before = runs[-1][-1] if runs else token
         adjoin = plain[before.end : token.start] == " " and token.kind == "name" == before.kind
         if runs and (adjoin or (date is not None and date == within)):
@@ -114,13 +118,13 @@ def _term(text: str) -> str:
     return " ".join(terms(text)) or text.casefold()
 
 
-def _before(runs: Sequence[Sequence[_Token]], index: int) -> list[str]:
+def _before(runs: Sequence[Sequence[Token]], index: int) -> list[str]:
     """The terms before a run, as many as are compared, outwards."""
     near = [token for run in runs[max(0, index - ENOUGH) : index] for token in run]
     return [token.term for token in reversed(near[-ENOUGH:])]
 
 
-def _after(runs: Sequence[Sequence[_Token]], index: int) -> list[str]:
+def _after(runs: Sequence[Sequence[Token]], index: int) -> list[str]:
     near = [token for run in runs[index + 1 : index + 1 + ENOUGH] for token in run]
     return [token.term for token in near[:ENOUGH]]
 

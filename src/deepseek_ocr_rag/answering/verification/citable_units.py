@@ -16,10 +16,10 @@ from ...text.plain_text import plain_text
 from ...text.sentences import sentence_spans
 from ...text.terms import terms
 from ...text.word_lists import MONTHS
-from .table_figures import is_row_of_figures
+from .table_figures import figures_of, is_row_of_figures
 from .table_runs import TABLE_STARTS, TableRun, introduces, is_repeated, table_runs
 
-__all__ = ["CitableUnit", "TableKey", "citable_units", "years_above"]
+__all__ = ["CitableUnit", "TableKey", "citable_units", "introduction_above", "years_above"]
 
 _ITEM: Final = re.compile(r"(?:[-*•]|\(?(?:[0-9]{1,2}|[a-z])[.)])\s")
 _FIGURES: Final = re.compile(r"[-−–+($€£¥]*(?:[0-9][0-9.,]*[)%]*)?")
@@ -33,6 +33,9 @@ _YEAR: Final = re.compile(r"\b(?:19|20)[0-9]{2}\b")
 
 LONGEST_UNIT: Final = 8000
 """Characters of a sentence or a row; longer text is cut."""
+
+MOST_BETWEEN: Final = 2
+"""Characters between two blocks of a page: the empty line."""
 
 LONGEST_PERIOD: Final = 80
 """Characters of a line that names the columns of figures below it."""
@@ -74,12 +77,14 @@ class CitableUnit:
 
 
 def citable_units(
-    passage: Passage, number: int, years: tuple[str, ...] = ()
+    passage: Passage, number: int, years: tuple[str, ...] = (), introduction: str = ""
 ) -> tuple[CitableUnit, ...]:
     """Split a passage; ``number`` is its index, stored in the units.
 
     ``years`` are those of the line of years above it, which may stand in a passage before it: see
-    :func:`years_above`.
+    :func:`years_above`. ``introduction`` is the line before it that introduces the table with which it
+    begins: see :func:`introduction_above`. Such a line has numbers of its own, such as test
+    conditions.
 
     A sentence answers to the heading over it, a list item also to the line that introduces the
     list, and a table row to the line above the table, the table's head, and the last row that is a
@@ -89,7 +94,7 @@ def citable_units(
 
     A heading or the head of a table is a unit only if nothing stands under it.
     """
-    return _Splitter(passage, number, years).units()
+    return _Splitter(passage, number, years, introduction).units()
 
 
 def years_above(passages: Sequence[Passage]) -> list[tuple[str, ...]]:
@@ -114,6 +119,20 @@ def years_above(passages: Sequence[Passage]) -> list[tuple[str, ...]]:
     return found
 
 
+def introduction_above(passage: Passage, before: Sequence[Passage]) -> str:
+    """The line at the end of the passage directly before one, if it introduces what follows."""
+    source, (page, start) = passage.source, _start(passage)
+    for above in before:
+        last = above.pieces[-1] if above.pieces else None
+        if last is None or (above.source, last.page) != (source, page):
+            continue
+        if 0 <= start - last.span[1] <= MOST_BETWEEN:
+            splitter = _Splitter(above, 0)
+            splitter.units()
+            return splitter.introduction
+    return ""
+
+
 def _start(passage: Passage) -> tuple[int, int]:
     """Page and offset on it at which the text of a passage begins that no earlier one has."""
     own = [piece for piece in passage.pieces if not piece.repeated]
@@ -121,7 +140,9 @@ def _start(passage: Passage) -> tuple[int, int]:
 
 
 class _Splitter:
-    def __init__(self, passage: Passage, number: int, years: tuple[str, ...]) -> None:
+    def __init__(
+        self, passage: Passage, number: int, years: tuple[str, ...] = (), introduction: str = ""
+    ) -> None:
         self._passage = passage
         self._number = number
         spans = _with_figures(passage.text, sentence_spans(passage.text))
@@ -130,7 +151,7 @@ class _Splitter:
         self._headings: list[CitableUnit] = []
         self._waiting: list[CitableUnit] = []  # the head of a table without rows so far
         self._heading = ""
-        self._introduction = ""
+        self.introduction = introduction
         self._last: TableRun | None = None  # the last table with a head
         self._above_last = ""  # what introduces that
         self.years = years  # of the last line that has years only
@@ -156,7 +177,7 @@ class _Splitter:
     def _add_text(self, index: int) -> None:
         text = self._text(index)
         if _is_heading(text, self._spans[index][0], self._passage):
-            self._introduction, self._last, self.years = "", None, ()
+            self.introduction, self._last, self.years = "", None, ()
             self._headings.append(self._unit(index, self._heading))
             self._heading = text
             return
@@ -164,19 +185,20 @@ class _Splitter:
             self.years = tuple(_YEAR.findall(line)) or self.years
         is_item = _ITEM.match(text) is not None or is_row_of_figures(plain_text(text))
         if index + 1 < len(self._spans) and _is_row(self._text(index + 1)):
-            # "Year 2024" above a table is no row of figures.
-            is_item = is_item and not introduces(text)
-        introduction = self._introduction if is_item else ""
+            # "Year 2024" above a table is no row of figures, but "$ 7,267 $ 7,033" is one.
+            several = len(figures_of(plain_text(text), 0)) > 1
+            is_item = is_item and (several or not introduces(text))
+        introduction = self.introduction if is_item else ""
         unit = self._unit(index, _joined(self._heading, introduction))
         if not is_item:
-            self._introduction = text if introduces(text) else ""
+            self.introduction = text if introduces(text) else ""
             self._last = self._last if introduces(text) else None
         if unit.terms:
             self._body.append(unit)
 
     def _add_table(self, run: TableRun) -> None:
         heads = tuple(map(self._text, run.head))
-        above = self._introduction
+        above = self.introduction
         if run.head:
             self._last, self._above_last = run, above
         elif self._last is not None and self._last.columns == run.columns:

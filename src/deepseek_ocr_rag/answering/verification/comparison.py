@@ -22,13 +22,7 @@ from .parts.claim_parts import ClaimParts
 from .parts.designations import numbered_words
 from .parts.name_forms import name_forms
 from .row_labels import NamedRows, mark_of_row, row_label
-from .statements import (
-    CitedSource,
-    FactualUnit,
-    Statement,
-    has_figure,
-    known_words,
-)
+from .statements import CitedSource, FactualUnit, Statement, has_figure, known_words
 
 __all__ = ["ClaimComparison"]
 
@@ -354,7 +348,8 @@ class ClaimComparison:
         self._limit.check()
         plain = self.claim.facts.plain
         spans = [fact.span]
-        if isinstance(fact, Number) and unit.is_row and self.states(unit.facts, fact):
+        is_cell = isinstance(fact, Number) or (isinstance(fact, Date) and fact.is_month)
+        if is_cell and not isinstance(fact, Name) and unit.is_row and self.states(unit.facts, fact):
             # Of "12.5 13.0 V" neither figure stands in the place of the other.
             return False
         if isinstance(fact, Number) and self._is_bare and self.states(unit.facts, fact):

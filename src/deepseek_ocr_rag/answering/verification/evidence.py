@@ -9,12 +9,18 @@ from typing import Final
 from ...text.dates import Date
 from ...text.numerals import Number, is_year
 from ...text.terms import content_terms, is_pair_of_characters, terms
-from .calculations.derivation import Derivation, derivation, difference_of_claimed
+from .calculations.derivation import (
+    Derivation,
+    derivation,
+    difference_of_claimed,
+)
+from .calculations.table_sums import counted_rows
 from .comparison import ClaimComparison
 from .facts import Name, years_in
 from .indexes.time_limit import NO_LIMIT, TimeLimit
 from .lexicon import GERMAN_NOT_NAMES, UNIT_WORDS
 from .negation import negated_terms, plain_terms
+from .parts.coordination import is_in_whole_part
 from .parts.elsewhere import (
     crosses_at,
     is_below_other_head,
@@ -24,11 +30,11 @@ from .parts.elsewhere import (
     is_of_other_part,
     is_only_above,
     is_only_in_other_column,
+    is_other_in_sentence,
     is_own_clause,
-    is_year_of_head,
 )
 from .parts.placement import Placement, placement
-from .repeated_facts import enumerated_twice
+from .repeated_facts import enumerated_twice, restated_otherwise
 from .statements import CitedSource, FactualUnit, Statement, as_number, has_figure
 from .table_columns import units_in
 
@@ -66,6 +72,7 @@ class Evidence:
     they or their neighbours have. ``stated`` counts the claim's numbers and dates in them or
     derived from them, ``stated_facts`` are those in them; ``lacking`` are its numbers, dates and names that they neither have nor imply by a calculation.
     ``repeated`` are numbers and dates that the claim enumerates twice and they do not;
+    ``restated`` amounts that the claim gives again and differently;
     ``negations`` are words that only one of both negates; ``unsaid`` are words of a short claim
     that no source has; ``misplaced`` are words that the sources have for something else.
     """
@@ -86,6 +93,7 @@ class Evidence:
             fact: found
             for fact in absent
             if isinstance(fact, Number)
+            and not _is_in_code(claim.facts.plain, fact)
             and not is_only_in_other_column(comparison, fact)
             and (found := derivation(fact, comparison, SHARES))
         }
@@ -94,11 +102,17 @@ class Evidence:
             if found := difference_of_claimed(fact, comparison, stating):
                 derived[fact] = found
         stating |= {fact: found.units for fact, found in derived.items()}
-        # "It was 30.0 % (622 / 2,071)" is about the rows of both, whatever their labels.
+        sums = [found.operands for found in derived.values() if found.is_of_all]
+        # "It was 30.0 % (622 / 2,071)" is about the rows of both, whatever their labels, and "the three
+        # orchards together 275" about all three.
         shown: dict[Number | Date, frozenset[int]] = {
             fact: units
             for fact in absent
-            if isinstance(fact, Number) and (units := self._showing(fact, derived.values()))
+            if isinstance(fact, Number)
+            and (
+                units := self._showing(fact, derived.values())
+                or counted_rows(fact, comparison, sums)
+            )
         }
         stating |= shown
         absent = [fact for fact in absent if fact not in shown]
@@ -127,6 +141,7 @@ class Evidence:
         self.lacking = (*unstated, *names, *self._asked_of_other_rows(picked))
         texts = [unit.facts.plain for _, unit in comparison.units]
         self.repeated = enumerated_twice(claim.facts.plain, comparison.facts, texts)
+        self.restated = restated_otherwise(claim.facts.plain, claim.facts.numbers)
         self.negations = tuple(self._differing_negations(picked))
         self.unsaid = self._unsaid_words()
 
@@ -192,6 +207,7 @@ class Evidence:
                 not comparison.displaces(unit, fact)
                 or crosses_at(unit, fact)
                 or is_own_clause(comparison, unit, fact)
+                or is_in_whole_part(comparison, unit, fact)
             )
             and not is_in_other_column(comparison, unit, fact)
             and not is_below_other_head(comparison, unit, fact)
@@ -201,7 +217,7 @@ class Evidence:
             and not is_of_other_designation(comparison, unit, fact)
             and not is_in_other_clause(comparison, unit, fact)
             and not is_only_above(unit, fact)
-            and not is_year_of_head(comparison, unit, fact)
+            and not is_other_in_sentence(comparison, unit, fact)
             and not self._is_in_other_unit(unit, fact)
             and not comparison.is_given(unit, fact)
         ]
@@ -309,7 +325,8 @@ class Evidence:
         having = (
             amount
             for (_, unit), amount in zip(comparison.units, overlap, strict=True)
-            if not wanted.isdisjoint(_terms_of(unit)) and not comparison.displaces(unit, name)
+            if not wanted.isdisjoint(_terms_of(unit))
+            and (not comparison.displaces(unit, name) or is_in_whole_part(comparison, unit, name))
         )
         return not comparison.is_displaced(name, overlap, max(having, default=0))
 
@@ -348,6 +365,12 @@ class Evidence:
             having = [unit for unit in close if not same.isdisjoint(unit.citable.terms)]
             if having and all(same.isdisjoint(find(unit.facts.plain)) for unit in having):
                 yield word
+
+
+def _is_in_code(plain: str, number: Number) -> bool:
+    """Whether a number belongs to a code such as "Q2", which nobody calculates."""
+    start = number.span[0]
+    return start > 0 and plain[start - 1].isalpha() and number.text[0].isdigit()
 
 
 def _terms_of(unit: FactualUnit) -> frozenset[str]:

@@ -70,7 +70,7 @@ def stated_facts(text: str, above: str = "") -> Facts:
             if is_year(number.text) or not any(s <= number.span[0] < e for s, e in days)
         )
         plain = f"{plain} ; {over}"
-    return Facts(plain, counted, dates(plain, overlapping=True))
+    return Facts(plain, counted, dates(plain, overlapping=True, months=True))
 
 
 def claimed_facts(text: str) -> Facts:
@@ -87,7 +87,7 @@ def claimed_facts(text: str) -> Facts:
     plain = _blank(plain, [m.span(1) for m in _in_sequence(further, following)])
     if first:
         plain = plain[first.end() :]
-    found = dates(plain)
+    found = dates(plain, months=True)
     rest = _blank(plain, [date.span for date in found])
     return Facts(plain, numbers(rest), found, tuple(_names(rest)))
 

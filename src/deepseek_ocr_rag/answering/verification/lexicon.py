@@ -15,6 +15,7 @@ __all__ = [
     "ABSENCE_NEGATION",
     "ABSENCE_WORDS",
     "ANY_UNIT",
+    "ARTICLES",
     "CLAUSE_BREAKS",
     "CONJUNCTIONS",
     "CONTEXT_DEPENDENT",
@@ -188,6 +189,11 @@ LEVEL_JOINTS: Final[dict[str, str]] = {
     "pl": "do",
 }
 """By language the prepositions before the figure that something rose to."""
+
+ARTICLES: Final = _words("""
+    a an the der die das dem den des ein eine einem einen einer eines de het een le la les un une el los las
+    unos unas il lo gli i uno una o os as um uma en ett et
+""")
 
 CONTEXT_DEPENDENT: Final = re.compile(
     r"""^(?:and|but|or|so|also|what\ about|how\ about|und|aber|oder|auch|et|mais|y|pero|e|ma)\b

@@ -1,4 +1,4 @@
-"""Enumerations that name the same number or date twice: "due 2026 and 2026".
+"""Facts that a statement has twice: enumerated, "due 2026 and 2026", or in another unit.
 
 Changing one of two years into the other leaves only years that the source has. But
 nobody enumerates the same thing twice, unless the source does.
@@ -15,11 +15,13 @@ from ...text.dates import Date
 from ...text.numerals import Number, is_year
 from .lexicon import CONJUNCTIONS
 
-__all__ = ["enumerated_twice"]
+__all__ = ["enumerated_twice", "restated_otherwise"]
 
 _JOINED: Final = re.compile(
     rf"\s?[%)]?\s?(?:[,;&/–—-]|{CONJUNCTIONS}){{1,2}}\.?\s?[$€£(]?\s?", re.IGNORECASE
 )
+_SIGN: Final = re.compile(r"[€£¥]$")
+_RESTATED: Final = re.compile(r"\s[^\W\d_]{2,9}\s\(([€£¥]?)")
 _CELL_END: Final = re.compile(r"[^\w]{1,6}")
 
 
@@ -42,6 +44,34 @@ def enumerated_twice(
         if fact.text in run[:-1] and not _has_twice(fact, sources):
             found.append(fact.text)
     return found
+
+
+def restated_otherwise(plain: str, numbers: Iterable[Number]) -> list[str]:
+    """The amounts in parentheses that are not those before them: "$14.2 billion ($24,158 million)".
+
+    Both are in one currency, and of different scales.
+
+    Args:
+        plain: The statement without markup.
+        numbers: Those of the statement.
+    """
+    found: list[str] = []
+    scaled = sorted((n for n in numbers if n.scale), key=lambda number: number.span)
+    for before, number in pairwise(scaled):
+        between = _RESTATED.fullmatch(plain, before.span[1], number.span[0])
+        # Plain text has no dollar signs.
+        sign = _SIGN.search(plain, 0, before.span[0])
+        if between is None or between[1] != (sign[0] if sign else ""):
+            continue
+        if before.scale != number.scale and not (
+            before.matches(_written_out(number)) or number.matches(_written_out(before))
+        ):
+            found.append(number.text)
+    return found
+
+
+def _written_out(number: Number) -> Number:
+    return Number(number.text, frozenset(value.scaleb(number.scale) for value in number.values))
 
 
 def _has_twice(fact: Number | Date, sources: Sequence[str]) -> bool:

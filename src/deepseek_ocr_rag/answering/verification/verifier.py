@@ -220,6 +220,8 @@ class Verifier:
             problem = f"the source does not have {', '.join(dict.fromkeys(evidence.lacking))}"
         elif evidence.repeated:
             problem = f"it has {evidence.repeated[0]} twice, and the source does not"
+        elif evidence.restated:
+            problem = f"{evidence.restated[0]} is not the amount before it"
         elif evidence.negations:
             problem = f"it and the source differ in a “not” before {evidence.negations[0]}"
         elif evidence.misplaced:

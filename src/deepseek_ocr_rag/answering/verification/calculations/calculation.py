@@ -41,6 +41,7 @@ class Result:
 
     value: Decimal  # in the unit of the figures, or in percent
     operands: tuple[Figure, ...]  # the figures
+    is_of_all: bool = False  # whether it is their sum or mean, of as many as are added
 
 
 class Calculation:
@@ -160,9 +161,9 @@ class Calculation:
                 continue
             total = sum((figure.value for figure in group), Decimal())
             if "total" in self._named.operations:
-                yield Result(total, group)
+                yield Result(total, group, is_of_all=True)
             if "average" in self._named.operations:
-                yield Result(total / len(group), group)
+                yield Result(total / len(group), group, is_of_all=True)
 
     def _is_within_year(self, pair: tuple[Figure, Figure]) -> bool:
         """Whether two figures are of one year, where years are compared."""

@@ -24,6 +24,7 @@ from .calculation import Calculation, Result
 from .financial_terms import formulas_asked
 from .formulas import LabelledRow, computed
 from .operation_words import Operation, named_calculation
+from .table_sums import column_sums, is_of_some_rows
 
 __all__ = ["Derivation", "derivation", "difference_of_claimed"]
 
@@ -42,6 +43,7 @@ class Derivation:
     units: frozenset[int]  # indices of those that it was calculated from
     naming: frozenset[str]  # terms of statement and question that name the calculation
     operands: tuple[Figure, ...] = ()
+    is_of_all: bool = False  # whether it is their sum or mean
 
 
 def derivation(
@@ -93,13 +95,21 @@ def derivation(
     pools = [rows, narrowed]
     pools += [partly] if "share" in named.operations else []
     pools += [whole] if "whole" in named.operations else []
+    if named.operations & {"total", "average"} and not named.is_percent:
+        # Two of these pools are the same where no head is named.
+        sums = dict.fromkeys(each for pool in pools for each in column_sums(pool, comparison))
+        means = [(value / len(figures), figures) for value, figures in sums]
+        values = [*sums] if "total" in named.operations else means
+        if result := calculation.result_among(values):
+            units = frozenset(figure.row for figure in result.operands)
+            return Derivation(units, named.naming, result.operands, is_of_all=True)
     for pool in (each for at, each in enumerate(pools) if each not in pools[:at]):
         result = _result(
             calculation, number, comparison, pool, least, before=before, compares=compares
         )
         if result is not None:
             units = frozenset(figure.row for figure in result.operands)
-            return Derivation(units, named.naming, result.operands)
+            return Derivation(units, named.naming, result.operands, result.is_of_all)
     return None
 
 
@@ -158,6 +168,7 @@ def _result(
             and not _is_of_totals_alone(comparison, result)
             and not _is_displaced(number, comparison, near, result)
             and (not compared or _is_between(result, compared, comparison))
+            and not (result.is_of_all and is_of_some_rows(result.operands, comparison))
         ):
             return result
     return None

@@ -20,9 +20,12 @@ _WORDS: Final[dict[Operation, str]] = {
     "share": "account anteil contribute contribution fraction margin percentage portion proportion "
     "ratio represent share",
     "ratio": "coverage divided quotient ratio turnover verhältnis",
-    "total": "aggregate altogether combined gesamt insgesamt sum summe together total zusammen",
+    "total": "aggregate altogether combined gesamt insgesamt sum summe together total zusammen somme "
+    "ensemble suma conjunto juntos juntas totale somma insieme complessivamente soma totaal samen totalt "
+    "sammanlagt summa tillsammans samlet sammenlagt razem łącznie итого всего вместе",
     "difference": "abstand differ difference differenz exceed gap spread unterschied",
-    "average": "average durchschnitt durchschnittlich",
+    "average": "average durchschnitt durchschnittlich moyenne promedio media média gemiddeld gemiddelde "
+    "genomsnitt gjennomsnitt gennemsnit średnio среднем",
 }
 _STEMS: Final = {
     operation: frozenset(with_stems(terms(words))) for operation, words in _WORDS.items()
@@ -40,8 +43,11 @@ _COMPARED: Final = re.compile(r"\s[^.;]{0,40}?\b(?:more|fewer|less|higher|lower|
 _COMPARING: Final = re.compile(
     r"\bhow (?:many|much) (?:more|fewer|less|higher|lower)\b|\bwie viele? (?:mehr|weniger)\b", re.I
 )
-_LEVEL: Final = re.compile(r"\b(?:to|auf)\s[$€£~]?$", re.IGNORECASE)
-"""Stands before the number that something rose to, which is not a difference."""
+_LEVEL: Final = re.compile(r"\b(?:to|from|auf|von)\s[$€£~]?$", re.IGNORECASE)
+"""Stands before the number that something rose to, or from, which is not a difference."""
+_OPENING: Final = re.compile(r"[^\W\d]\D{1,40}?,\s")
+"""An adverbial before the sentence: "Au total, il y a eu 273 vols"."""
+_TOTAL: Final = re.compile(r"\b(?:in all|all told)\b", re.IGNORECASE)
 _SCALED: Final = re.compile(rf"\b(?:in|of)\s[^.?;]{{0,20}}\b({'|'.join(SCALE_WORDS)})s?\b", re.I)
 
 
@@ -66,7 +72,8 @@ def named_calculation(number: Number, said: str, question: str) -> NamedCalculat
         ['change', 'difference']
     """
     start, end = number.span
-    asked = set(terms(f"{clause(said, number.span)} {question}"))
+    opening = _OPENING.match(said)
+    asked = set(terms(f"{opening[0] if opening else ''} {clause(said, number.span)} {question}"))
     stems = set(with_stems(sorted(asked)))
     operations = {name for name, known in _STEMS.items() if stems & known}
     if any(map(direction, asked)) and not _LEVEL.search(said[:start]):
@@ -77,6 +84,8 @@ def named_calculation(number: Number, said: str, question: str) -> NamedCalculat
         operations.add("whole")
     if _SHARE_OF.match(said, end):
         operations.add("share")
+    if _TOTAL.search(said):
+        operations.add("total")
     if _TIMES.match(said, end):
         operations.add("ratio")
     return NamedCalculation(

@@ -32,8 +32,8 @@ __all__ = [
     "is_of_other_part",
     "is_only_above",
     "is_only_in_other_column",
+    "is_other_in_sentence",
     "is_own_clause",
-    "is_year_of_head",
 ]
 
 _Span = tuple[int, int]
@@ -165,16 +165,22 @@ def is_only_above(unit: FactualUnit, fact: Number | Date) -> bool:
     return fact.text not in plain_text(unit.citable.above)
 
 
-def is_year_of_head(comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date) -> bool:
-    """Whether only the head above a row has a year, and a sentence has another in its place.
+def is_other_in_sentence(
+    comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date
+) -> bool:
+    """Whether a row has a month, or its head a year, and a sentence has another in its place.
 
     The sentence has all words of the claim that the row lacks.
 
-    "Irrigated since 2022" is not a figure of the column 2022 where the sentence says "irrigated since 2023".
+    "Irrigated since 2022" is not a figure of the column 2022 where the sentence says "irrigated since 2023",
+    nor is "repaired in May" one of the row of May.
     """
-    if not (isinstance(fact, Number) and is_year(fact.text) and unit.citable.is_row):
+    if not unit.citable.is_row:
         return False
-    if fact.text in unit.own:
+    if isinstance(fact, Date):
+        if not fact.is_month:
+            return False
+    elif not is_year(fact.text) or fact.text in unit.own:
         return False
     row = unit.citable.terms | unit.citable.terms_above
     words = comparison.parts.of(fact).words & comparison.claim.words
@@ -293,9 +299,9 @@ def _places_and_parts(
     """Where the text of a unit has a fact, and its parts, each with a fact of that kind."""
     own = unit.own
     whole = [each.span for each in designations(own, comparison.numbered)]
-    days = [date.span for date in dates(own)]
+    days = [date.span for date in dates(own, months=True)]
     if isinstance(fact, Date):
-        stated = dates(own, overlapping=True)
+        stated = dates(own, overlapping=True, months=True)
         places = [date.span for date in stated if fact.matches(date)]
         return places, part_spans(own, days, [*whole, *days])
     counted = numbers(own, every_reading=True)

@@ -15,6 +15,7 @@ from ....text.numerals import is_year
 from ..comparison import ClaimComparison
 from ..statements import Statement, has_figure
 from .claim_parts import breaks_of
+from .coordination import mixed_parts, other_subject
 from .designations import numbered_words
 from .name_clauses import kinds_of_names, name_in_other_clause
 from .other_things import words_of_others
@@ -75,8 +76,9 @@ def placement(comparison: ClaimComparison, naming: frozenset[str]) -> Placement:
             comparison, kinds, part.statement, said, numbered=numbered, naming=naming
         ):
             return Placement(words)
-    if words := name_in_other_clause(comparison):
-        return Placement(words)
+    for find in (name_in_other_clause, mixed_parts, other_subject):
+        if words := find(comparison):
+            return Placement(words)
     return Placement(placed=frozenset(placed))
 
 
