@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.answering.verification.citable_units import LONGEST_UNIT, citable_units
+from deepseek_ocr_rag.answering.verification.citable_units import (
+    LONGEST_UNIT,
+    citable_units,
+    introduction_above,
+)
 from deepseek_ocr_rag.answering.verification.citation import citations
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.retrieval.chunking import Chunk, ChunkPiece, chunk_document
