@@ -1,11 +1,12 @@
 """What eight bits cost the golden pages: tokens that the published code wrote, and the engine writes too.
 
-    python benchmarks/engine/golden_tokens.py ../shared/golden/deepseek-ocr-tiny [--device cuda]
+    python benchmarks/engine/golden_tokens.py ../shared/golden/deepseek-ocr-tiny [--device cuda] [--type bfloat16]
 
 For each setting of cache and weights, each golden page is written once with 64 tokens. Counted are
 pages of which all tokens are the published ones (up to the first that rounding may decide), and the
 tokens before the first other one. The golden network has random weights, whose best tokens lie close
-together: where a setting writes another one here, it chose between near equals. float32 elsewhere.
+together: where a setting writes another one here, it chose between near equals. What is not in eight
+bits is float32, or of the type that is asked for.
 """
 
 from __future__ import annotations
@@ -66,14 +67,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("golden", type=Path)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--type", default="float32", choices=("float32", "bfloat16"))
     arguments = parser.parse_args()
     checkpoint = arguments.golden / "checkpoint"
     config = engine_config(json.loads((checkpoint / "config.json").read_text()))
     plain = load_weights(
-        config, [checkpoint / "model.safetensors"], dtype=torch.float32, device=arguments.device
+        config,
+        [checkpoint / "model.safetensors"],
+        dtype=getattr(torch, arguments.type),
+        device=arguments.device,
     )
     cases = tasks(arguments.golden)
-    print(f"{len(cases)} pages, {sum(len(expected) for _, expected in cases)} tokens")
+    print(
+        f"{len(cases)} pages in {arguments.type}, {sum(len(expected) for _, expected in cases)} tokens"
+    )
     ops: Ops = ReferenceOps()
     if arguments.device != "cpu":
         from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps

@@ -184,6 +184,7 @@ def ask_engine(options: argparse.Namespace, images: list[Image.Image]) -> list[M
             torch.cuda.empty_cache()
             # With the rule, which is the package's default.
             found[-1] = replace(found[-1], pdf=from_disk(options, cache))
+            print(found[-1], file=sys.stderr, flush=True)
     return found
 
 
@@ -205,12 +206,15 @@ def from_disk(options: argparse.Namespace, cache: Literal["model", "fp8"]) -> fl
     with Reader(backend, resolution=options.mode, cache=False) as reader:
         backend.load()
         begin = time.perf_counter()
-        pages = list(reader.iter_pages(options.pdf, pages=wanted))
-        took = time.perf_counter() - begin
+        pages, ends = [], []
+        for page in reader.iter_pages(options.pdf, pages=wanted):
+            pages.append(page)
+            ends.append(time.perf_counter() - begin)
+    print(f"PDF, cache {cache}: first page after {ends[0]:.1f} s", file=sys.stderr, flush=True)
     failed = sum(page.error is not None for page in pages)
     if failed or backend.tokens < 0.98 * options.tokens * len(pages):
         raise RuntimeError(f"{failed} of {len(pages)} pages failed, {backend.tokens} tokens came")
-    return len(pages) / took
+    return len(pages) / ends[-1]
 
 
 class _Local:
