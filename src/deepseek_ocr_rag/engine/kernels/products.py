@@ -27,6 +27,9 @@ MOST_OUTPUTS: Final = 4096
 MOST_INPUTS: Final = 2048
 """Most tokens, and the largest weights in 16 bits, that are multiplied here if there are several."""
 
+MOST_OUTPUTS_OF_ONE: Final = 16_384
+"""Most outputs for which a single token's are: the head, which has more, takes as long either way."""
+
 MOST_TOKENS_EIGHT_BITS: Final = 64
 """Most tokens for which weights in eight bits are; for more, converting them first costs little."""
 
@@ -119,17 +122,16 @@ def product(
     """See :meth:`.ops.Ops.product`; ``cleared`` (int32, a power of two) is set to 0 on the way."""
     tokens, inputs = values.shape
     values = values.contiguous()
-    if tokens == 1:
-        if cleared is not None:
-            cleared.zero_()
-        return _of_one(values, matrix, exact)
-    if not _is_faster(tokens, matrix):
-        if cleared is not None:
-            cleared.zero_()
+    has_kernel = _has_kernel(tokens, matrix)
+    if cleared is not None and (tokens == 1 or not has_kernel):
+        cleared.zero_()
+    if not has_kernel:
         weight = matrix.weight
         if matrix.scales is not None:
             weight = (weight.to(values.dtype) * matrix.scales[:, None]).to(values.dtype)
         return float32_product(values, weight) if exact else functional.linear(values, weight)
+    if tokens == 1:
+        return _of_one(values, matrix, exact)
     weight, outputs = matrix.weight, len(matrix.weight)
     result = values.new_empty(tokens, outputs, dtype=torch.float32 if exact else values.dtype)
     is_stored = matrix.scales is not None
@@ -161,11 +163,13 @@ def product(
     return result
 
 
-def _is_faster(tokens: int, matrix: Matrix) -> bool:
-    """Whether the kernel is faster than PyTorch's product."""
+def _has_kernel(tokens: int, matrix: Matrix) -> bool:
+    """Whether a kernel here is faster than PyTorch's product."""
     if matrix.scales is not None:
         return tokens <= MOST_TOKENS_EIGHT_BITS
     outputs, inputs = matrix.weight.shape
+    if tokens == 1:
+        return outputs <= MOST_OUTPUTS_OF_ONE
     return tokens <= MOST_TOKENS and outputs <= MOST_OUTPUTS and inputs <= MOST_INPUTS
 
 
