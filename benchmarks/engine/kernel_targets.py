@@ -35,11 +35,11 @@ from deepseek_ocr_rag.engine import compile_ahead, startup
 from deepseek_ocr_rag.engine.kernels import (
     activations,
     launching,
+    linear_layers,
     moe,
     norms,
     paged_attention,
     patch_embedding,
-    products,
     prompt_attention,
     resampling,
     rotary,
@@ -52,7 +52,7 @@ from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 
 LAUNCHING = (
     activations, moe, norms, paged_attention, patch_embedding, prompt_attention,
-    products, resampling, rotary, sampling, single_experts, window_attention,
+    linear_layers, resampling, rotary, sampling, single_experts, window_attention,
 )  # fmt: skip
 REGISTERS = 64 * 1024
 """Of a multiprocessor, and so the most of a program, on all of these cards."""
@@ -130,7 +130,7 @@ def _as_if_on(card: Card, compiled: list[Any]) -> Iterator[None]:
         for owner, name, value in (
             (launching, "AHEAD", triton.language.constexpr(ahead)),
             (moe, "shared_memory", lambda: card.shared * 1024),
-            (products, "shared_memory", lambda: card.shared * 1024),
+            (linear_layers, "shared_memory", lambda: card.shared * 1024),
             (torch.cuda, "get_device_capability", lambda *_: card.capability),
             (torch.cuda, "Stream", lambda *_: None),
             (torch.Tensor, "pin_memory", lambda tensor: tensor),

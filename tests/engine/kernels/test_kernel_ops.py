@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
-from deepseek_ocr_rag.engine.kernels.products import product
+from deepseek_ocr_rag.engine.kernels.linear_layers import product
 from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.ops import QUERY_TILE, StepRows
 from deepseek_ocr_rag.engine.prefill import PrefillBatch, PrefillRequest, pack

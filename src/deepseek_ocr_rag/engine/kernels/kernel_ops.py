@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from .linear_layers import product
 from .moe import moe
 from .norms import add_rms_norm
 from .paged_attention import attend
-from .products import product
 from .prompt_attention import attend_prompts
 from .rotary import rotate_and_store
 from .sampling import sample

@@ -21,7 +21,7 @@ from torch import Tensor
 from ..weights.tensors import ExpertWeights, Matrix
 from .block_sizes import ExpertTuning, expert_tuning
 from .launching import await_previous, launch, shared_memory
-from .products import product
+from .linear_layers import product
 from .single_experts import moe_of_one
 
 __all__ = ["moe"]
