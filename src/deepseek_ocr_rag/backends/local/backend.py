@@ -72,7 +72,9 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         devices: Several cards, in place of ``device``: "all", or names such as
             ["cuda:0", "cuda:1"].
         cache: "fp8" stores keys and values in eight bits: twice the pages in
-            the same memory, at a small cost in accuracy.
+            the same memory, at a small cost in accuracy: the same words on 200 pages of
+            a small network, but boxes moved by a unit on every other page, so "model" is
+            the default on every card (docs/engine.md).
         weights: "int8" and "fp8" store three quarters of the weights in eight bits:
             2.4 GB less, at a cost in accuracy. "fp8" is faster too, most of all
             for a few pages at once; it needs compute capability 8.9. "int8-all" and
