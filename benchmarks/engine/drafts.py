@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,13 +31,14 @@ from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
 from deepseek_ocr_rag.engine.slots import Slots
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.weights.loading import random_weights
-from deepseek_ocr_rag.engine.weights.quantization import quantize_experts
+from deepseek_ocr_rag.engine.weights.quantization import quantize_decoder
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 LONGEST = 7000
 CLASSES = ((0, 600), (600, 1500), (1500, 3000), (3000, LONGEST + 1))
-PLAIN_TEXTS = 10
+PLAIN_TEXTS = 6
+"""Texts of each class that are written without drafts too."""
 BLOCKS = 600
 
 
@@ -90,7 +90,7 @@ def run(file: Path, weights: str) -> None:
     texts = json.loads(file.read_text())
     network = random_weights(PUBLISHED, device=CUDA)
     if weights != "model":
-        network = quantize_experts(network, weights)
+        network = quantize_decoder(network, weights)
     forced = Forced()
     runner = CountedRunner(PUBLISHED, network, forced, slots=4, blocks=BLOCKS)
     runner.capture()
@@ -121,10 +121,14 @@ def run(file: Path, weights: str) -> None:
 
     write(texts[0], 0.0)
     # A temperature takes no drafts, and writes what is forced all the same.
-    plain = [(len(text) - 1) / write(text, 1.0)[0] for text in texts[:PLAIN_TEXTS]]
     print(torch.cuda.get_device_name(), f"weights {weights}")
-    print(f"plain: {statistics.median(plain):.0f} tokens/s")
-    found = [(len(text), *write(text, 0.0)) for text in texts]
+    # Side by side, since a machine may slow down.
+    found, plain = [], []
+    for text in texts:
+        found.append((len(text), *write(text, 0.0)))
+        alike = [length for length, _ in plain if _class_of(length) == _class_of(len(text))]
+        if len(alike) < PLAIN_TEXTS:
+            plain.append((len(text), write(text, 1.0)[0]))
     engine.close()
     for least, most in (*CLASSES, (0, LONGEST + 1)):
         rows = [row for row in found if least <= row[0] < most]
@@ -133,10 +137,17 @@ def run(file: Path, weights: str) -> None:
         tokens = sum(row[0] - 1 for row in rows)
         seconds, steps, drafted = (sum(row[n] for row in rows) for n in (1, 2, 3))
         right = (tokens - steps) / drafted if drafted else 0.0
+        beside = [(length - 1, took) for length, took in plain if least <= length < most]
+        without = sum(length for length, _ in beside) / sum(took for _, took in beside)
         print(
             f"{len(rows)} texts of {least} to {most - 1} tokens: {tokens / steps:.2f} tokens a step, "
-            f"{right:.0%} of {drafted} drafts right, {tokens / seconds:.0f} tokens/s"
+            f"{right:.0%} of {drafted} drafts right, {tokens / seconds:.0f} tokens/s, "
+            f"{without:.0f} without drafts ({len(beside)} texts)"
         )
+
+
+def _class_of(length: int) -> int:
+    return sum(length >= most for _, most in CLASSES)
 
 
 def main() -> None:
@@ -145,7 +156,9 @@ def main() -> None:
     parser.add_argument("texts", type=Path)
     parser.add_argument("tokenizer", type=Path, nargs="?")
     parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--weights", default="model", choices=("model", "int8", "fp8"))
+    parser.add_argument(
+        "--weights", default="model", choices=("model", "int8", "fp8", "int8-all", "fp8-all")
+    )
     arguments = parser.parse_args()
     if arguments.what == "draw":
         if arguments.tokenizer is None:

@@ -45,7 +45,7 @@ from deepseek_ocr_rag.engine.slots import Slots
 from deepseek_ocr_rag.engine.startup import EngineSettings, start_engine
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.weights.loading import random_weights
-from deepseek_ocr_rag.engine.weights.quantization import quantize_experts
+from deepseek_ocr_rag.engine.weights.quantization import quantize_decoder
 from deepseek_ocr_rag.engine.weights.tensors import EngineWeights
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
@@ -150,7 +150,7 @@ def steps() -> list[Row]:
     ]
     for rows, queries, kind, stored, target in cases:
         if stored not in stored_weights:
-            stored_weights[stored] = quantize_experts(weights, stored)
+            stored_weights[stored] = quantize_decoder(weights, stored)
         bench = Bench(stored_weights[stored], rows, 1400, kind)
         graph = bench.step(queries)
         time_ms = milliseconds(graph.replay)
@@ -349,7 +349,9 @@ def main() -> None:
     parser.add_argument("tokenizer", type=Path)
     parser.add_argument("--only", default="steps,single,throughput,small_card,documents,memory")
     parser.add_argument("--cache", default="model,fp8")
-    parser.add_argument("--weights", default="model", choices=("model", "int8", "fp8"))
+    parser.add_argument(
+        "--weights", default="model", choices=("model", "int8", "fp8", "int8-all", "fp8-all")
+    )
     arguments = parser.parse_args()
     folder, kinds = arguments.folder, arguments.cache.split(",")
     write(folder, arguments.tokenizer)

@@ -35,23 +35,24 @@ from deepseek_ocr_rag.engine import compile_ahead, startup
 from deepseek_ocr_rag.engine.kernels import (
     activations,
     launching,
-    layer_norm,
+    linear_layers,
     moe,
+    norms,
     paged_attention,
     patch_embedding,
     prompt_attention,
     resampling,
-    rms_norm,
     rotary,
     sampling,
+    single_experts,
     window_attention,
 )
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 
 LAUNCHING = (
-    activations, layer_norm, moe, paged_attention, patch_embedding, prompt_attention,
-    resampling, rms_norm, rotary, sampling, window_attention,
+    activations, moe, norms, paged_attention, patch_embedding, prompt_attention,
+    linear_layers, resampling, rotary, sampling, single_experts, window_attention,
 )  # fmt: skip
 REGISTERS = 64 * 1024
 """Of a multiprocessor, and so the most of a program, on all of these cards."""
@@ -129,6 +130,7 @@ def _as_if_on(card: Card, compiled: list[Any]) -> Iterator[None]:
         for owner, name, value in (
             (launching, "AHEAD", triton.language.constexpr(ahead)),
             (moe, "shared_memory", lambda: card.shared * 1024),
+            (linear_layers, "shared_memory", lambda: card.shared * 1024),
             (torch.cuda, "get_device_capability", lambda *_: card.capability),
             (torch.cuda, "Stream", lambda *_: None),
             (torch.Tensor, "pin_memory", lambda tensor: tensor),
@@ -146,9 +148,13 @@ def needs(card: Card) -> list[Need]:
     """Compile all kernels for a card. Only one card may be asked for in a process."""
     config = compile_ahead.few_layers(PUBLISHED)
     windowed = replace(config, decoder=replace(config.decoder, reference_window=WINDOW))
-    kinds = [(config, "model", "model"), (config, "model", "int8"), (windowed, "model", "model")]
+    kinds = [
+        (config, "model", "model"),
+        (config, "model", "int8-all"),
+        (windowed, "model", "model"),
+    ]
     if card.capability >= startup.EIGHT_BIT_CAPABILITY:
-        kinds.append((config, "fp8", "fp8"))
+        kinds.append((config, "fp8", "fp8-all"))
     compiled: list[Any] = []
     with _as_if_on(card, compiled):
         for sizes, cache, weights in kinds:

@@ -276,7 +276,9 @@ def main() -> None:
         "folder", type=Path, nargs="?", help="for run a checkpoint; for draw its tokenizer.json"
     )
     parser.add_argument("--cache", default="model", choices=("model", "fp8"))
-    parser.add_argument("--weights", default="model", choices=("model", "int8", "fp8"))
+    parser.add_argument(
+        "--weights", default="model", choices=("model", "int8", "fp8", "int8-all", "fp8-all")
+    )
     parser.add_argument("--pages", type=int, default=512)
     parser.add_argument("--only", default="once,drawn,job,stream")
     arguments = parser.parse_args()

@@ -4,7 +4,8 @@
 
 CHECKPOINT is a folder as ``tests/support/small_reader.py`` writes it, or the file of the training, in
 which case TOKENIZER.JSON (--tokenizer) is needed too and OUT/checkpoint is written first. Texts go
-to OUT/BACKEND-FACE.jsonl, so that what two backends wrote can be compared. The backend ``processor`` is
+to OUT/BACKEND-FACE.jsonl, and ``--beside`` such a file counts on how many pages another run wrote the
+same; ``--cache fp8`` and ``--weights fp8`` are the engine's settings. The backend ``processor`` is
 none of ours: transformers' own preprocessing and generation (its extra needs torchvision).
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -27,6 +29,9 @@ from deepseek_ocr_rag.backends.transformers.model_loading import load_model
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.tokenizer import EOS, PAD, ModelTokenizer, prompt_ids
 from deepseek_ocr_rag.training import evaluate, summarise
+
+BOX = re.compile(r"\[\[[\d, ]+\]\]")
+"""Coordinates."""
 
 
 class ProcessorBackend:
@@ -86,6 +91,11 @@ def main() -> None:
     parser.add_argument("--backend", choices=BACKENDS, default="transformers")
     parser.add_argument("--device")
     parser.add_argument("--adapter", type=Path)
+    parser.add_argument("--cache", choices=("model", "fp8"), help="of local")
+    parser.add_argument(
+        "--weights", choices=("model", "int8", "fp8", "int8-all", "fp8-all"), help="of local"
+    )
+    parser.add_argument("--beside", type=Path, help="texts of another run")
     parser.add_argument("--pages", type=int, default=200)
     parser.add_argument("--most", type=float, default=1.0, help="how full the fullest page is")
     parser.add_argument("--face", choices=FACES, default="ordinary")
@@ -100,8 +110,10 @@ def main() -> None:
     wanted = samples(
         options.out / f"pages-{options.face}", options.face, "unseen", options.pages, options.most
     )[options.part[0] :: options.part[1]]
+    stored = {"cache": options.cache, "weights": options.weights}
+    stored = {name: kind for name, kind in stored.items() if kind is not None}
     backend = BACKENDS[options.backend](
-        checkpoint, device=options.device, adapter=options.adapter, attempts=1
+        checkpoint, device=options.device, adapter=options.adapter, attempts=1, **stored
     )
     start = time.perf_counter()
     evaluate(backend, wanted[:1], mode="tiny")
@@ -113,7 +125,19 @@ def main() -> None:
         json.dumps({"id": each.id, "right": each.answer, "written": text})
         for each, text in zip(wanted, found.texts, strict=True)
     ]
-    (options.out / f"{options.backend}-{options.face}.jsonl").write_text("\n".join(lines), "utf-8")
+    name = "-".join([options.backend, options.face, *(f"{k}-{v}" for k, v in stored.items())])
+    (options.out / f"{name}.jsonl").write_text("\n".join(lines), "utf-8")
+    if options.beside is not None:
+        other = [
+            json.loads(line)["written"]
+            for line in options.beside.read_text(encoding="utf-8").splitlines()
+        ]
+        pairs = list(zip(found.texts, other, strict=True))
+        same = sum(one == two for one, two in pairs)
+        words = sum(BOX.sub("", one) == BOX.sub("", two) for one, two in pairs)
+        print(
+            f"{name}: of {len(pairs)} pages {same} as in {options.beside.name}, {words} but for boxes"
+        )
     print(f"{options.backend}, {options.face}: loaded in {loaded - start:.1f} s, {seconds / len(wanted):.3f} s a page")  # fmt: skip
     print("| level | pages | CER | WER | boxes | TEDS | wrong tables | loops | no end |")
     print("|---|---|---|---|---|---|---|---|---|")

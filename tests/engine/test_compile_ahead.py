@@ -31,16 +31,21 @@ def test_towers_of_one_kind_of_layer_keep_one() -> None:
         assert few_layers(replace(PUBLISHED, sam=sam)).sam.layers == 1
 
 
-@pytest.mark.parametrize("kind", ["model", "int8", "fp8"])
+@pytest.mark.parametrize("kind", ["model", "int8", "fp8", "int8-all", "fp8-all"])
 def test_weights_that_stand_in_have_the_types_of_real_ones(kind) -> None:
     few = few_layers(PUBLISHED)
     weights = stand_in(few, kind, torch.device("meta")) if kind == "model" else None
     small = stand_in(few_layers(tiny_engine.SECOND), kind, torch.device("cpu"))
-    dense, experts = (layer.mlp for layer in small.decoder.layers)
+    layer = small.decoder.layers[0]
+    dense, experts = (each.mlp for each in small.decoder.layers)
     assert isinstance(dense, DenseWeights)
     assert isinstance(experts, ExpertWeights)
-    stored = {"model": torch.bfloat16, "int8": torch.int8, "fp8": torch.float8_e4m3fn}[kind]
-    assert experts.down.dtype == stored
+    stored = {"model": torch.bfloat16, "int8": torch.int8, "fp8": torch.float8_e4m3fn}
+    assert experts.down.dtype == stored[kind.removesuffix("-all")]
+    for matrix in (dense.gate_up, dense.down, layer.qkv, layer.projection):
+        kept = stored[kind[:-4]] if kind.endswith("-all") else torch.bfloat16
+        assert matrix.weight.dtype == kept
+        assert (matrix.scales is None) == (kept == torch.bfloat16)
     if weights is not None:
         assert weights.decoder.head.shape == (129_280, 1280)
 

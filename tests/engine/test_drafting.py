@@ -99,5 +99,49 @@ def test_drafts_are_expected_where_the_newest_tokens_were_written_before() -> No
     assert drafter.draft()[0] == 4
 
 
-def test_with_a_text_layer_drafts_are_always_expected() -> None:
+def test_with_a_text_layer_drafts_are_expected_from_the_start() -> None:
     assert Drafter([1, 2, 3]).expects_drafts
+
+
+def drafted(drafter: Drafter, text: list[int]) -> list[int]:
+    """Write a text token by token; returns the number of drafts in front of each."""
+    counts = []
+    for token in text:
+        counts.append(len(drafter.draft()) if drafter.expects_drafts else 0)
+        drafter.observe([token])
+    return counts
+
+
+def test_drafts_that_are_wrong_again_and_again_stop() -> None:
+    """The same three tokens, and always another one behind them."""
+    text = [token for other in range(40) for token in (5, 6, 7, 1000 + other)]
+    counts = drafted(Drafter(), text)
+    assert sum(count > 0 for count in counts[:80]) > 1
+    assert sum(count > 0 for count in counts[80:]) < 4
+
+
+def test_after_a_while_they_are_tried_again() -> None:
+    drafter = Drafter()
+    drafted(drafter, [token for other in range(40) for token in (5, 6, 7, 1000 + other)])
+    assert sum(drafted(drafter, [*range(2000, 2400), 5, 6, 7, 8])) > 0
+
+
+def test_a_text_layer_of_another_text_is_not_waited_for() -> None:
+    drafter = Drafter(list(range(1000, 1400)))
+    waits = 0
+    for token in range(2000, 2400):
+        if drafter.expects_drafts:
+            waits += 1
+            drafter.draft()
+        drafter.observe([token])
+    assert waits < 100
+
+
+def test_more_that_is_the_same_gives_more_drafts() -> None:
+    """Behind three tokens few drafts, behind a whole row that repeats itself many."""
+    row = list(range(100, 130))
+    drafter = Drafter()
+    drafter.observe([*row, *row[:20]])
+    assert len(drafter.draft()) > 0
+    counts = drafted(drafter, [*row[20:], *row, *row, *row, *row])
+    assert max(counts[-30:]) == MAX_DRAFTS

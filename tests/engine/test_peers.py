@@ -80,6 +80,24 @@ def test_the_engine_and_a_server_stand_in_one_table(golden_checkpoint, sample_pd
     assert sum(row[-1].startswith("**") for row in rows) == 4
 
 
+def test_a_pdf_from_the_disk_stands_beside_what_peers_do_with_pictures() -> None:
+    peers = load_benchmark("engine/peers.py")
+
+    def row(peer, configuration, rule, rate, pdf=0.0):
+        return peers.Measured(peer, "1", configuration, rule, 1.0, 16.0, 1000.0, (rate,), pdf)
+
+    rows = [
+        row("local", "bf16", False, 25.0), row("local", "bf16", True, 24.0, 22.0),
+        row("vllm", "plain", True, 4.0), row("vllm", "tuned", True, 6.0),
+        row("vllm", "tuned", False, 9.0),
+    ]  # fmt: skip
+    (head, *table) = cells(peers.table(rows, 8))
+    place = head.index("PDF from the disk")
+    assert [line[place] for line in table] == ["-", "22.0", "-", "-", "-"]
+    (line,) = peers.ratios(rows)
+    assert "pictures 4.0 times, PDF from the disk 3.7 times" in line
+
+
 def test_a_server_that_writes_other_numbers_of_tokens_does_not_count(sample_pdf, tmp_path):
     with double(TOKENS - 1) as url:
         done = run(

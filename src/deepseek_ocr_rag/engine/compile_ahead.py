@@ -17,7 +17,7 @@ from .ops import Ops
 from .runner import PageImage, Runner
 from .weights.config import EngineConfig
 from .weights.mapping import assemble
-from .weights.quantization import WeightType, quantize_experts
+from .weights.quantization import WeightType, quantize_decoder
 from .weights.tensors import EngineWeights
 
 __all__ = ["Rehearsal", "few_layers", "load_and_compile", "read_triton", "rehearse", "stand_in"]
@@ -57,7 +57,7 @@ def stand_in(config: EngineConfig, kind: WeightType, device: torch.device) -> En
         return torch.empty(shape, dtype=torch.bfloat16, device=device)
 
     weights = assemble(config, take)
-    return weights if kind == "model" else quantize_experts(weights, kind)
+    return weights if kind == "model" else quantize_decoder(weights, kind)
 
 
 def load_and_compile(

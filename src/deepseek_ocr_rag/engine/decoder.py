@@ -12,10 +12,9 @@ from ..model.tokenizer import EOS
 from .kv_cache import KVCache, LayerCache
 from .ops import Ops, StepRows
 from .prefill import PrefillBatch, PrefillRequest, pack
-from .products import float32_product
 from .slots import Slots, to_device
 from .weights.config import DecoderConfig
-from .weights.tensors import DecoderWeights, DenseWeights, ExpertWeights
+from .weights.tensors import DecoderWeights, DenseWeights, ExpertWeights, Matrix
 
 __all__ = ["Decoder"]
 
@@ -105,10 +104,10 @@ class Decoder:
         update: Tensor | None = None
         for number, layer in enumerate(self._weights.layers):
             normed = ops.add_norm(residual, update, layer.attention_norm, epsilon)
-            qkv = functional.linear(normed, layer.qkv)
+            qkv = ops.product(normed, layer.qkv)
             cache = self._cache.layer(number)
             queries = ops.rotate_and_store(qkv, self._angles, positions, slots, self._slots, cache)
-            attended = functional.linear(attend(queries, qkv, cache), layer.projection)
+            attended = ops.product(attend(queries, qkv, cache), layer.projection)
             normed = ops.add_norm(residual, attended[:, None], layer.mlp_norm, epsilon)
             update = self._mlp(normed, layer.mlp)
         if update is None:
@@ -120,13 +119,13 @@ class Decoder:
             return self._ops.moe(
                 values, mlp, self._config.experts_per_token, self._config.routed_scale
             )
-        gate, up = functional.linear(values, mlp.gate_up).chunk(2, -1)
-        return functional.linear(functional.silu(gate) * up, mlp.down)[:, None]
+        gate, up = self._ops.product(values, mlp.gate_up).chunk(2, -1)
+        return self._ops.product(functional.silu(gate) * up, mlp.down)[:, None]
 
     def _logits(self, residual: Tensor, update: Tensor) -> Tensor:
         norm = self._weights.norm
         normed = self._ops.add_norm(residual, update, norm, self._config.epsilon)
-        return float32_product(normed, self._weights.head)
+        return self._ops.product(normed, Matrix(self._weights.head), exact=True)
 
 
 def _angles(config: DecoderConfig, positions: int) -> Tensor:

@@ -15,9 +15,27 @@ __all__ = ["Drafter"]
 LONGEST_MATCH: Final = 3
 """Longest n-gram that is looked up; in the text layer two tokens are enough."""
 
-MIN_DRAFTS: Final = 3
 MAX_DRAFTS: Final = 15
-"""Fewest and most drafts at once; 15 and the newest token fill the 16 rows of a matrix unit."""
+"""Most drafts at once; with the newest token they fill the 16 rows of a matrix unit."""
+
+STEPS: Final = ((3, 1.9), (7, 2.35), (MAX_DRAFTS, 2.85))
+"""Drafts of the captured steps, and what such a step takes, in steps without drafts (measured)."""
+
+WAIT: Final = 0.2
+"""What waiting for the newest token takes, in the same unit."""
+
+EXACTLY, MORE, SOURCE = range(3)
+"""Where drafts are from: behind the same three tokens, behind more of them, from the text layer."""
+
+CHANCES: Final = (0.57, 0.72, 0.8)
+"""How probably one draft is right, before the page has shown it: the first two as counted in 100
+real outputs."""
+
+WEIGHT: Final = 8.0
+"""Drafts of a page that count as much as what is known before."""
+
+MEMORY: Final = 0.99
+"""What a draft counts one token later: what held for a table need not hold for the text after it."""
 
 PATIENCE: Final = 2
 """Steps without an accepted draft after which the position in the text layer is lost."""
@@ -32,6 +50,38 @@ NgramIndex = dict[tuple[int, ...], list[int]]
 """For each n-gram, the positions directly after its occurrences."""
 
 
+class _Odds:
+    """How probably drafts are right, as this page shows it."""
+
+    def __init__(self) -> None:
+        self._right = [chance * WEIGHT for chance in CHANCES]
+        self._tried = [WEIGHT] * len(CHANCES)
+
+    def learn(self, kind: int, *, right: bool) -> None:
+        self._right[kind] += right
+        self._tried[kind] += 1
+
+    def forget(self, tokens: int) -> None:
+        """Let earlier drafts count less, after so many tokens."""
+        kept = MEMORY**tokens
+        for kind, chance in enumerate(CHANCES):
+            self._right[kind] += (1 - kept) * (chance * WEIGHT - self._right[kind])
+            self._tried[kind] += (1 - kept) * (WEIGHT - self._tried[kind])
+
+    def count(self, kind: int) -> int:
+        """Return how many drafts give most tokens for their time; 0 if none does."""
+        chance = self._right[kind] / self._tried[kind]
+        following = MORE if kind == EXACTLY else kind
+        each = self._right[following] / self._tried[following]
+        best, rate = 0, 1.0
+        for drafts, cost in STEPS:
+            # The step's own token, and each draft that comes behind right ones.
+            tokens = 1 + chance * sum(each**place for place in range(drafts))
+            if tokens / (cost + WAIT) > rate:
+                best, rate = drafts, tokens / (cost + WAIT)
+        return best
+
+
 class Drafter:
     """Drafts tokens of one page from its text layer (tokens in reading order; may be empty)."""
 
@@ -44,14 +94,15 @@ class Drafter:
         self._in_written: NgramIndex = {}
         self._position = 0
         self._misses = PATIENCE
-        self._length = (MIN_DRAFTS + MAX_DRAFTS) // 2
+        self._odds = _Odds()
         self._proposed: list[int] = []
-        self._by_source = False
+        self._kind = SOURCE
 
     def observe(self, tokens: Sequence[int]) -> None:
         """Add the tokens that were written since the last drafts."""
         if self._proposed and tokens:
             self._learn(tokens)
+        self._odds.forget(len(tokens))
         for token in tokens:
             # The newest n-gram is the one to look up, so it is not indexed yet.
             if self._written:
@@ -60,42 +111,52 @@ class Drafter:
 
     @property
     def expects_drafts(self) -> bool:
-        """Whether the newest n-gram was written before; always true with a text layer."""
-        return bool(self._source) or self._newest in self._in_written
-
-    @property
-    def _newest(self) -> tuple[int, ...]:
-        return tuple(self._written[-LONGEST_MATCH:])
+        """Whether waiting for the newest token will probably pay, by drafts so far."""
+        if self._source and self._odds.count(SOURCE):
+            return True
+        found = self._in_written.get(tuple(self._written[-LONGEST_MATCH:]))
+        return found is not None and self._odds.count(self._kind_of(found[-1])) > 0
 
     def draft(self) -> list[int]:
         """Return the tokens that probably follow; often none."""
-        self._by_source = True
+        self._kind, place = SOURCE, None
         if (position := self._find_in_source()) is not None:
             self._position, self._misses = position, 0
-        elif found := self._in_written.get(self._newest):
-            self._by_source = False
-            self._proposed = self._written[found[-1] : found[-1] + self._length]
-            return self._proposed
+        elif found := self._in_written.get(tuple(self._written[-LONGEST_MATCH:])):
+            self._kind, place = self._kind_of(found[-1]), found[-1]
         elif not OPENERS.isdisjoint(self._written[-BEHIND_OPENER:]):
             self._misses = 0
-        known = self._misses < PATIENCE
-        end = self._position + self._length
-        self._proposed = self._source[self._position : end] if known else []
+        count = self._odds.count(self._kind)
+        if place is not None:
+            self._proposed = self._written[place : place + count]
+        elif self._misses < PATIENCE:
+            self._proposed = self._source[self._position : self._position + count]
+        else:
+            self._proposed = []
+            # The wait was in vain.
+            self._odds.learn(SOURCE, right=False)
         return self._proposed
 
+    def _kind_of(self, place: int) -> int:
+        """Return whether more than the last three tokens are the same before a place."""
+        before, now = place - 1 - LONGEST_MATCH, len(self._written) - 1 - LONGEST_MATCH
+        same = before >= 0 and self._written[before] == self._written[now]
+        return MORE if same else EXACTLY
+
     def _learn(self, tokens: Sequence[int]) -> None:
-        """Adapt the length to the number of accepted drafts, and advance in the text layer."""
+        """Count right and wrong drafts, and advance in the text layer."""
         agreed = 0
         while agreed < min(len(tokens), len(self._proposed)) and (
             tokens[agreed] == self._proposed[agreed]
         ):
             agreed += 1
-        all_right = agreed == len(self._proposed)
-        longer = min(MAX_DRAFTS, 2 * self._length)
-        self._length = longer if all_right else max(MIN_DRAFTS, agreed + 1)
-        if self._by_source:
+        kind = self._kind
+        for place in range(min(agreed + 1, len(tokens), len(self._proposed))):
+            self._odds.learn(kind, right=place < agreed)
+            kind = MORE if kind == EXACTLY else kind
+        if self._kind == SOURCE:
             # Most differences are one token that was read differently.
-            self._position += agreed + (not all_right)
+            self._position += agreed + (agreed < len(self._proposed))
             self._misses = 0 if agreed else self._misses + 1
         self._proposed = []
 

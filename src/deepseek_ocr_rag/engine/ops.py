@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .kv_cache import LayerCache
 from .slots import Slots
-from .weights.tensors import ExpertWeights
+from .weights.tensors import ExpertWeights, Matrix
 
 __all__ = ["QUERY_TILE", "Ops", "StepRows"]
 
@@ -88,6 +88,15 @@ class Ops(Protocol):
         :data:`QUERY_TILE` queries: the index of the prompt's first token in ``qkv``, the tile's
         first query within the prompt, and the prompt's length; int32, ``(tiles, 3)``. Rows of zeros
         are padding. Returns ``(tokens, width)``; zeros for padding.
+        """
+        ...
+
+    def product(self, values: Tensor, matrix: Matrix, *, exact: bool = False) -> Tensor:
+        """Compute a linear layer of ``(tokens, inputs)``.
+
+        Weights in eight bits are multiplied as what they stand for; ``values`` keep their type. The
+        sums are float32, and so is the result if it is to be ``exact``; otherwise it has the type
+        of ``values``. Returns ``(tokens, outputs)``.
         """
         ...
 

@@ -12,7 +12,7 @@ from .kv_cache import LARGEST_STORED, LayerCache
 from .ops import StepRows
 from .products import float32_product
 from .slots import Slots
-from .weights.tensors import ExpertWeights
+from .weights.tensors import ExpertWeights, Matrix
 
 __all__ = ["ReferenceOps"]
 
@@ -104,6 +104,13 @@ class ReferenceOps:
                 found = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
                 result[start : start + length] = found[0].transpose(0, 1).flatten(1)
         return result
+
+    def product(self, values: Tensor, matrix: Matrix, *, exact: bool = False) -> Tensor:
+        """See :meth:`.ops.Ops.product`."""
+        result = float32_product(values, matrix.weight.to(values.dtype))
+        if matrix.scales is not None:
+            result *= matrix.scales
+        return result if exact else result.to(values.dtype)
 
     def moe(self, values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
         """See :meth:`.ops.Ops.moe`."""

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
+from deepseek_ocr_rag.engine.kernels.linear_layers import product
 from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.ops import QUERY_TILE, StepRows
 from deepseek_ocr_rag.engine.prefill import PrefillBatch, PrefillRequest, pack
@@ -15,7 +16,7 @@ from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.slots import Slots
 from deepseek_ocr_rag.engine.weights.config import DecoderConfig
 from deepseek_ocr_rag.engine.weights.quantization import quantize
-from deepseek_ocr_rag.engine.weights.tensors import ExpertWeights
+from deepseek_ocr_rag.engine.weights.tensors import ExpertWeights, Matrix
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 PLAIN, KERNELS = ReferenceOps(), KernelOps()
@@ -164,6 +165,26 @@ def test_mix(numbers, dtype, tokens) -> None:
     assert difference(found.float().sum(1), expected.float().sum(1)) < TOLERANCE[dtype]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("tokens", [1, 3, 20, 50])
+@pytest.mark.parametrize("kind", ["model", "int8", "fp8"])
+def test_product(numbers, dtype, exact, tokens, kind) -> None:
+    """Sides that no tile divides; every output is written, and what is to be cleared is."""
+    weight, scales = numbers(70, 200, dtype=dtype) / 8, None
+    if kind != "model":
+        stored, each = quantize(weight[None], kind)
+        weight, scales = stored[0], each[0]
+    matrix = Matrix(weight, scales)
+    values = numbers(tokens, 200, dtype=dtype)
+    expected = PLAIN.product(values, matrix, exact=exact)
+    cleared = integers([7] * 16)
+    found = product(values, matrix, exact=exact, cleared=cleared)
+    assert found.dtype == expected.dtype
+    assert difference(found, expected) < TOLERANCE[torch.float32 if exact else dtype]
+    assert not cleared.any()
+
+
 def experts_in_eight_bits(numbers, kind, inner=48) -> ExpertWeights:
     gate_up, gate_up_scales = quantize(numbers(10, 2 * inner, 64, dtype=HALF) / 8, kind)
     down, down_scales = quantize(numbers(10, 64, inner, dtype=HALF) / 8, kind)
@@ -192,6 +213,18 @@ def test_mix_with_experts_in_fp8(numbers, tokens, inner, limit) -> None:
     # The interpreter rounds towards zero.
     limit = 0.15 if DEVICE == "cpu" else limit
     assert difference(found.float().sum(1), expected.float().sum(1)) < limit
+
+
+def test_one_token_that_is_no_number_reads_no_other_memory(numbers) -> None:
+    """The last expert's neighbour in memory is not one."""
+    experts = ExpertWeights(
+        numbers(8, 64, dtype=HALF), numbers(10, 96, 64, dtype=HALF), numbers(10, 64, 48, dtype=HALF)
+    )
+    nothing = torch.full((1, 64), float("nan"), dtype=HALF, device=DEVICE)
+    assert KERNELS.moe(nothing, experts, 3, 1.5).isnan().all()
+    values = numbers(1, 64, dtype=HALF)
+    found, expected = (ops.moe(values, experts, 3, 1.5) for ops in (KERNELS, PLAIN))
+    assert difference(found.float().sum(1), expected.float().sum(1)) < TOLERANCE[HALF]
 
 
 @pytest.mark.parametrize(("kind", "limit"), [("int8", 2e-2), ("fp8", 8e-2)])

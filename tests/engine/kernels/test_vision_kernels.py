@@ -16,7 +16,7 @@ pytest.importorskip("triton")
 from torch.nn import functional
 
 from deepseek_ocr_rag.engine.kernels.activations import gelu, quick_gelu
-from deepseek_ocr_rag.engine.kernels.layer_norm import add_norm
+from deepseek_ocr_rag.engine.kernels.norms import add_layer_norm
 from deepseek_ocr_rag.engine.kernels.patch_embedding import patch_vectors
 from deepseek_ocr_rag.engine.kernels.resampling import resample
 from deepseek_ocr_rag.engine.kernels.window_attention import WindowTuning, window_attention
@@ -103,12 +103,12 @@ def test_square_attention_at_the_published_sizes(numbers, grid, side) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, HALF])
 @pytest.mark.parametrize("width", [64, 100])
-def test_add_norm(numbers, dtype, width) -> None:
+def test_add_layer_norm(numbers, dtype, width) -> None:
     stream, change = numbers(2, 5, width, dtype=dtype), numbers(2, 5, width, dtype=dtype)
     norm = LayerNorm(numbers(width, dtype=dtype), numbers(width, dtype=dtype), 1e-6)
     total = stream + change
     expected = functional.layer_norm(total, (width,), norm.weight, norm.bias, norm.epsilon)
-    found_total, found = add_norm(stream, change, norm)
+    found_total, found = add_layer_norm(stream, change, norm)
     assert difference(found_total, total) < 1e-6
     assert difference(found, expected) < TOLERANCE[dtype]
 

@@ -15,7 +15,8 @@ from deepseek_ocr_rag.engine.sequence import PageTask
 from deepseek_ocr_rag.engine.startup import EngineSettings, start_engine
 from deepseek_ocr_rag.engine.weights.compressed import ScaleBlock, scale_blocks, scaled
 from deepseek_ocr_rag.engine.weights.loading import load_weights
-from deepseek_ocr_rag.engine.weights.quantization import quantize_experts
+from deepseek_ocr_rag.engine.weights.quantization import quantize_decoder
+from deepseek_ocr_rag.engine.weights.tensors import Matrix
 from deepseek_ocr_rag.errors import BackendUnavailableError, EngineUnsupportedError
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
@@ -137,19 +138,37 @@ def test_the_weights_are_those_of_their_scales(folder, golden_config, kind, stra
         for place in (stored, plain)
     )
     for one, other in zip(found.layers, expected.layers, strict=True):
-        assert torch.equal(one.qkv, other.qkv)
-        assert torch.equal(one.projection, other.projection)
-        assert torch.equal(one.mlp.gate_up, other.mlp.gate_up)
-        assert torch.equal(one.mlp.down, other.mlp.down)
+        assert torch.equal(one.qkv.weight, other.qkv.weight)
+        assert torch.equal(one.projection.weight, other.projection.weight)
+        for part in ("gate_up", "down"):
+            found_part, expected_part = getattr(one.mlp, part), getattr(other.mlp, part)
+            if isinstance(found_part, Matrix):
+                found_part, expected_part = found_part.weight, expected_part.weight
+            assert torch.equal(found_part, expected_part)
 
 
 def test_experts_kept_in_fp8_are_the_numbers_of_the_file(folder, golden_config) -> None:
     stored, _ = folder("fp8", "channel")
     file = stored / "model.safetensors"
-    weights = quantize_experts(load_weights(golden_config, [file]), "fp8")
+    weights = quantize_decoder(load_weights(golden_config, [file]), "fp8")
     name = "model.layers.1.mlp.experts.5.down_proj.weight"
     expected = load_file(file)[name]
     assert torch.equal(weights.decoder.layers[1].mlp.down[5].float(), expected.float())
+    assert weights.decoder.layers[1].qkv.scales is None
+
+
+def test_dense_layers_kept_in_fp8_are_the_numbers_of_the_file(folder, golden_config) -> None:
+    stored, _ = folder("fp8", "channel")
+    file = stored / "model.safetensors"
+    layers = quantize_decoder(load_weights(golden_config, [file]), "fp8-all").decoder.layers
+    tensors = load_file(file)
+    for name, found in (
+        ("model.layers.1.self_attn.o_proj", layers[1].projection),
+        ("model.layers.0.mlp.down_proj", layers[0].mlp.down),
+    ):
+        assert torch.equal(found.weight.float(), tensors[f"{name}.weight"].float())
+        scales = tensors[f"{name}.weight_scale"].float().flatten()
+        torch.testing.assert_close(found.scales, scales, rtol=4e-3, atol=0)
 
 
 def test_the_engine_writes_the_tokens_of_the_plain_weights(folder, golden_cases, shared) -> None:

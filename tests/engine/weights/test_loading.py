@@ -54,7 +54,7 @@ def test_every_published_tensor_is_asked_for_once(shared: Path) -> None:
 
 def test_queries_keys_and_values_are_one_matrix(golden_weights, tensors) -> None:
     parts = [tensors[f"model.layers.2.self_attn.{part}_proj.weight"] for part in "qkv"]
-    assert torch.equal(golden_weights.decoder.layers[2].qkv, torch.cat(parts).float())
+    assert torch.equal(golden_weights.decoder.layers[2].qkv.weight, torch.cat(parts).float())
 
 
 def test_experts_are_one_tensor_gate_before_up(golden_weights, tensors) -> None:

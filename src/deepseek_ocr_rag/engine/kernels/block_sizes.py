@@ -7,7 +7,13 @@ from typing import Final
 
 import torch
 
-__all__ = ["AttentionTuning", "ExpertTuning", "attention_tuning", "expert_tuning"]
+__all__ = [
+    "AttentionTuning",
+    "ExpertTuning",
+    "attention_tuning",
+    "expert_tuning",
+    "product_tuning",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,16 @@ FP8_EXPERTS: Final = (
 channels that the first stores with one scale."""
 
 
+PRODUCT: Final = ExpertTuning(tokens=16, outputs=64, inputs=128, warps=4, stages=4)
+"""The same for linear layers of 2 to 16 tokens."""
+
+EIGHT_BIT_PRODUCTS: Final = (
+    (16, ExpertTuning(tokens=16, outputs=32, inputs=128, warps=2, stages=4)),
+    (None, ExpertTuning(tokens=64, outputs=64, inputs=128, warps=4, stages=4)),
+)
+"""The same for weights in eight bits, which are converted: each warp has outputs of its own."""
+
+
 def attention_tuning(heads: int, *, single: bool) -> AttentionTuning:
     """Choose the tuning of decode attention.
 
@@ -134,6 +150,19 @@ def expert_tuning(
         second = first
     room = shared_memory // dtype.itemsize
     return _fitted(first, room, matrices=2), _fitted(second, room, matrices=1)
+
+
+def product_tuning(
+    tokens: int, dtype: torch.dtype, shared_memory: int, *, eight_bits: bool
+) -> ExpertTuning:
+    """Choose the tuning of a linear layer, as :func:`expert_tuning`."""
+    tuning = PRODUCT
+    if eight_bits:
+        table = EIGHT_BIT_PRODUCTS
+        tuning = next(tuning for most, tuning in table if most is None or tokens <= most)
+    if dtype == torch.float32:
+        tuning = replace(tuning, inputs=tuning.inputs // 2)
+    return _fitted(tuning, shared_memory // dtype.itemsize, matrices=1)
 
 
 def _fitted(tuning: ExpertTuning, room: int, *, matrices: int) -> ExpertTuning:

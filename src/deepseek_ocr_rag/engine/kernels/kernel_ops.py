@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from .linear_layers import product
 from .moe import moe
+from .norms import add_rms_norm
 from .paged_attention import attend
 from .prompt_attention import attend_prompts
-from .rms_norm import add_norm
 from .rotary import rotate_and_store
 from .sampling import sample
 
@@ -17,9 +18,10 @@ __all__ = ["KernelOps"]
 class KernelOps:
     """See :class:`.ops.Ops`."""
 
-    add_norm: Final = staticmethod(add_norm)
+    add_norm: Final = staticmethod(add_rms_norm)
     rotate_and_store: Final = staticmethod(rotate_and_store)
     attend: Final = staticmethod(attend)
     attend_prompts: Final = staticmethod(attend_prompts)
+    product: Final = staticmethod(product)
     moe: Final = staticmethod(moe)
     sample: Final = staticmethod(sample)

@@ -14,7 +14,7 @@ import torch
 import triton
 import triton.language as tl
 
-__all__ = ["await_previous", "compiling", "launch", "shared_memory"]
+__all__ = ["await_previous", "compiling", "fetch_ahead", "launch", "shared_memory"]
 
 MOST_ROWS_AHEAD: Final = 64
 """Most rows whose kernels are launched ahead. For 512, a step then takes 2 % longer."""
@@ -39,12 +39,27 @@ _compile_only: ContextVar[bool] = ContextVar("dsocr_compile_only", default=False
 def await_previous():
     """Let the next kernel be launched, and wait for the end of the one before.
 
-    This is the first statement of a kernel that may be launched ahead: nothing that the kernel
-    before it writes can be read earlier, and nothing that it reads can be overwritten.
+    In a kernel that may be launched ahead nothing stands before it but reads of weights, which never
+    change: nothing that the kernel before it writes can be read earlier, and nothing that it reads
+    can be overwritten.
     """
     if AHEAD:
         tl.extra.cuda.gdc_launch_dependents()
         tl.extra.cuda.gdc_wait()
+
+
+@triton.jit
+def fetch_ahead(cells):
+    """Have lines of weights brought to the second cache, for a kernel that is launched ahead."""
+    if AHEAD:
+        tl.inline_asm_elementwise(
+            "prefetch.global.L2 [$1]; mov.u32 $0, 0;",
+            "=r,l",
+            [cells.to(tl.int64)],
+            dtype=tl.int32,
+            is_pure=False,
+            pack=1,
+        )
 
 
 def launch(

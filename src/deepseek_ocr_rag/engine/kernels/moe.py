@@ -18,10 +18,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..products import float32_product
-from ..weights.tensors import ExpertWeights
+from ..weights.tensors import ExpertWeights, Matrix
 from .block_sizes import ExpertTuning, expert_tuning
 from .launching import await_previous, launch, shared_memory
+from .linear_layers import product
+from .single_experts import moe_of_one
 
 __all__ = ["moe"]
 
@@ -240,7 +241,7 @@ def _down(
 class _Routes:
     """The assignment of tokens to experts, and the tokens in the form that the products read."""
 
-    counts: Tensor  # members of each expert, ``(experts,)``
+    counts: Tensor  # members of each expert, ``(experts or more,)``
     members: Tensor  # routes to each expert, ``(experts, tokens)``
     shares: Tensor  # factor of each route, ``(tokens, parts)``
     values: Tensor  # ``(tokens, width)``
@@ -253,6 +254,9 @@ def moe(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) ->
     routed, count, inner = len(experts.router), len(experts.down), experts.down.shape[2]
     shared = count - routed
     parts = per_token + shared
+    if tokens == 1:
+        logits = product(values, Matrix(experts.router), exact=True)
+        return moe_of_one(values, experts, logits, per_token, scale)
     routes = _route_tokens(values, experts, per_token, scale)
     eight_bit = routes.value_scales is not None
     first, second = expert_tuning(tokens, routes.values.dtype, shared_memory())
@@ -323,16 +327,17 @@ def _route_tokens(values: Tensor, experts: ExpertWeights, per_token: int, scale:
     shared = count - routed
     eight_bit = experts.down.dtype == torch.float8_e4m3fn
     routes = _Routes(
-        counts=values.new_zeros(count, dtype=torch.int32),
+        counts=values.new_empty(triton.next_power_of_2(count), dtype=torch.int32),
         members=values.new_empty(count, tokens, dtype=torch.int32),
         shares=values.new_empty(tokens, per_token + shared, dtype=torch.float32),
         values=torch.empty_like(values, dtype=torch.float8_e4m3fn) if eight_bit else values,
         value_scales=values.new_empty(tokens, dtype=torch.float32) if eight_bit else None,
     )
+    router = Matrix(experts.router)
     launch(
         _route,
         (tokens,),
-        float32_product(values, experts.router),
+        product(values, router, exact=True, cleared=routes.counts),
         routes.shares,
         routes.counts,
         routes.members,

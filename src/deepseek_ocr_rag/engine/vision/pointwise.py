@@ -47,7 +47,7 @@ def add_norm(values: Tensor, change: Tensor | None, norm: LayerNorm) -> tuple[Te
     if change is None:
         return values, layer_norm(values, norm)
     if has_kernels(values):
-        from ..kernels.layer_norm import add_norm as kernel
+        from ..kernels.norms import add_layer_norm as kernel
 
         return kernel(values, change, norm)
     total = values + change

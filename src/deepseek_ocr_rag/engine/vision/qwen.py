@@ -40,9 +40,9 @@ class Qwen:
         for layer in weights.layers:
             stream = stream + self._attend(layer, self._norm(stream, layer.attention_norm), seen)
             gate, up = functional.linear(
-                self._norm(stream, layer.mlp_norm), layer.mlp.gate_up
+                self._norm(stream, layer.mlp_norm), layer.mlp.gate_up.weight
             ).chunk(2, -1)
-            stream = stream + functional.linear(functional.silu(gate) * up, layer.mlp.down)
+            stream = stream + functional.linear(functional.silu(gate) * up, layer.mlp.down.weight)
         return self._norm(stream[:, count:], weights.norm)
 
     def _norm(self, values: Tensor, weight: Tensor) -> Tensor:

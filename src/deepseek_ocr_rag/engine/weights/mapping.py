@@ -18,6 +18,7 @@ from .tensors import (
     ExpertWeights,
     LayerNorm,
     Linear,
+    Matrix,
     QwenLayer,
     QwenWeights,
     SamLayer,
@@ -176,7 +177,7 @@ def _decoder_layer(decoder: DecoderConfig, layer: int, take: Take) -> DecoderLay
     return DecoderLayer(
         attention_norm=take(f"{root}.input_layernorm.weight", (width,)),
         qkv=_joined(take, parts),
-        projection=take(f"{root}.self_attn.o_proj.weight", (width, width)),
+        projection=Matrix(take(f"{root}.self_attn.o_proj.weight", (width, width))),
         mlp_norm=take(f"{root}.post_attention_layernorm.weight", (width,)),
         mlp=mlp,
     )
@@ -184,7 +185,8 @@ def _decoder_layer(decoder: DecoderConfig, layer: int, take: Take) -> DecoderLay
 
 def _dense(take: Take, root: str, width: int, inner: int) -> DenseWeights:
     halves = [(f"{root}.{half}_proj.weight", (inner, width)) for half in ("gate", "up")]
-    return DenseWeights(_joined(take, halves), take(f"{root}.down_proj.weight", (width, inner)))
+    gate_up = _joined(take, halves)
+    return DenseWeights(gate_up, Matrix(take(f"{root}.down_proj.weight", (width, inner))))
 
 
 def _experts(decoder: DecoderConfig, root: str, take: Take) -> ExpertWeights:
@@ -199,11 +201,11 @@ def _experts(decoder: DecoderConfig, root: str, take: Take) -> ExpertWeights:
         gate_up[expert, inner:] = take(f"{name}.up_proj.weight", (inner, width))
         down[expert] = take(f"{name}.down_proj.weight", (width, inner))
     shared = _dense(take, f"{root}.shared_experts", width, decoder.shared_experts * inner)
-    halves = shared.gate_up.view(2, decoder.shared_experts, inner, width)
+    halves = shared.gate_up.weight.view(2, decoder.shared_experts, inner, width)
     gate_up[routed:] = halves.transpose(0, 1).flatten(1, 2)
-    down[routed:] = shared.down.view(width, decoder.shared_experts, inner).transpose(0, 1)
+    down[routed:] = shared.down.weight.view(width, decoder.shared_experts, inner).transpose(0, 1)
     return ExpertWeights(router, gate_up, down)
 
 
-def _joined(take: Take, parts: Sequence[tuple[str, tuple[int, int]]]) -> Tensor:
-    return torch.cat([take(name, shape) for name, shape in parts])
+def _joined(take: Take, parts: Sequence[tuple[str, tuple[int, int]]]) -> Matrix:
+    return Matrix(torch.cat([take(name, shape) for name, shape in parts]))

@@ -1,4 +1,8 @@
-"""Quantizes the experts, which hold three quarters of the model's bytes, to eight bits."""
+"""Quantizes the experts, which hold three quarters of the model's bytes, to eight bits; or all layers.
+
+What stays in 16 bits is what the public eight-bit checkpoints of this family leave so: the towers, the
+projector, embeddings and the head, routers and norms.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,13 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-from .tensors import DecoderLayer, EngineWeights, ExpertWeights
+from .tensors import DecoderLayer, DenseWeights, EngineWeights, ExpertWeights, Matrix
 
-__all__ = ["EightBits", "WeightType", "quantize", "quantize_experts"]
+__all__ = ["EightBits", "WeightType", "quantize", "quantize_decoder"]
 
-WeightType = Literal["model", "int8", "fp8"]
-"""How weights are stored: as published, or with the experts in eight bits."""
+WeightType = Literal["model", "int8", "fp8", "int8-all", "fp8-all"]
+"""How weights are stored: as published, with the experts in eight bits, or with the decoder's dense
+layers in eight bits too."""
 
 EightBits = Literal["int8", "fp8"]
 
@@ -21,23 +26,39 @@ STORED: Final = {"int8": torch.int8, "fp8": torch.float8_e4m3fn}
 LARGEST: Final = {"int8": 127.0, "fp8": torch.finfo(torch.float8_e4m3fn).max}
 
 
-def quantize_experts(weights: EngineWeights, kind: EightBits) -> EngineWeights:
-    """Store the experts of a network in eight bits, with a scale for each output channel.
+def quantize_decoder(weights: EngineWeights, stored: WeightType) -> EngineWeights:
+    """Store the experts in eight bits, with a scale for each output channel, or all layers.
 
-    No calibration is needed: with int8, activations keep their type; with fp8, they get their
-    scales while the network runs (:mod:`..kernels.moe`).
+    No calibration is needed: activations keep their type, but for those of experts in fp8, which
+    get their scales while the network runs (:mod:`..kernels.moe`).
     """
-    layers = tuple(_layer(layer, kind) for layer in weights.decoder.layers)
+    kind: EightBits = "int8" if stored.startswith("int8") else "fp8"
+    layers = tuple(_experts(layer, kind) for layer in weights.decoder.layers)
+    if stored.endswith("-all"):
+        layers = tuple(_dense(layer, kind) for layer in layers)
     return replace(weights, decoder=replace(weights.decoder, layers=layers))
 
 
-def _layer(layer: DecoderLayer, kind: EightBits) -> DecoderLayer:
+def _experts(layer: DecoderLayer, kind: EightBits) -> DecoderLayer:
     if not isinstance(layer.mlp, ExpertWeights):
         return layer
     gate_up, gate_up_scales = quantize(layer.mlp.gate_up, kind)
     down, down_scales = quantize(layer.mlp.down, kind)
     experts = ExpertWeights(layer.mlp.router, gate_up, down, gate_up_scales, down_scales)
     return replace(layer, mlp=experts)
+
+
+def _dense(layer: DecoderLayer, kind: EightBits) -> DecoderLayer:
+    mlp = layer.mlp
+    if isinstance(mlp, DenseWeights):
+        mlp = DenseWeights(_matrix(mlp.gate_up, kind), _matrix(mlp.down, kind))
+    qkv, projection = _matrix(layer.qkv, kind), _matrix(layer.projection, kind)
+    return replace(layer, qkv=qkv, projection=projection, mlp=mlp)
+
+
+def _matrix(matrix: Matrix, kind: EightBits) -> Matrix:
+    stored, scales = quantize(matrix.weight[None], kind)
+    return Matrix(stored[0], scales[0])
 
 
 def quantize(weight: Tensor, kind: EightBits) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ __all__ = [
     "ExpertWeights",
     "LayerNorm",
     "Linear",
+    "Matrix",
     "QwenLayer",
     "QwenWeights",
     "SamLayer",
@@ -39,6 +40,14 @@ class Linear:
     def __call__(self, values: Tensor) -> Tensor:
         """Apply the layer to the last dimension."""
         return functional.linear(values, self.weight, self.bias)
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A linear layer without bias, as published or in eight bits."""
+
+    weight: Tensor  # ``(outputs, inputs)``
+    scales: Tensor | None = None  # of rows in int8 or fp8, float32, ``(outputs,)``
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +149,8 @@ class VisionWeights:
 class DenseWeights:
     """A gated MLP."""
 
-    gate_up: Tensor  # ``(2 * inner, width)``
-    down: Tensor  # ``(width, inner)``
+    gate_up: Matrix  # ``(2 * inner, width)``
+    down: Matrix  # ``(width, inner)``
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +174,8 @@ class DecoderLayer:
     """A layer of the decoder; the norms are root mean square norms."""
 
     attention_norm: Tensor  # ``(width,)``
-    qkv: Tensor  # ``(3 * width, width)``
-    projection: Tensor  # ``(width, width)``
+    qkv: Matrix  # ``(3 * width, width)``
+    projection: Matrix  # ``(width, width)``
     mlp_norm: Tensor  # ``(width,)``
     mlp: DenseWeights | ExpertWeights
 

@@ -1,0 +1,112 @@
+"""Adds to the residual stream and norms it, in one kernel: in the decoder, and in the towers."""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from ..weights.tensors import LayerNorm
+from .launching import await_previous, launch
+
+__all__ = ["add_layer_norm", "add_rms_norm"]
+
+
+@triton.jit
+def _add_rms_norm(
+    residual, update, weight, normed, width, epsilon, PARTS: tl.constexpr, BLOCK: tl.constexpr
+):
+    await_previous()
+    token = tl.program_id(0)
+    channel = tl.arange(0, BLOCK)
+    inside = channel < width
+    value = tl.load(residual + token * width + channel, mask=inside, other=0.0)
+    if PARTS > 0:
+        for part in tl.static_range(PARTS):
+            offset = (token * PARTS + part) * width + channel
+            value += tl.load(update + offset, mask=inside, other=0.0).to(tl.float32)
+        tl.store(residual + token * width + channel, value, mask=inside)
+    mean_square = tl.sum(value * value, 0) / width
+    factor = tl.load(weight + channel, mask=inside, other=0.0).to(tl.float32)
+    result = value * tl.rsqrt(mean_square + epsilon) * factor
+    tl.store(normed + token * width + channel, result.to(normed.dtype.element_ty), mask=inside)
+
+
+def add_rms_norm(residual: Tensor, update: Tensor | None, weight: Tensor, epsilon: float) -> Tensor:
+    """See :meth:`.ops.Ops.add_norm`."""
+    tokens, width = residual.shape
+    normed = torch.empty(tokens, width, dtype=weight.dtype, device=weight.device)
+    parts = 0 if update is None else update.shape[1]
+    given = residual if update is None else update.contiguous()
+    launch(
+        _add_rms_norm,
+        (tokens,),
+        residual,
+        given,
+        weight,
+        normed,
+        width,
+        epsilon,
+        rows=tokens,
+        PARTS=parts,
+        BLOCK=triton.next_power_of_2(width),
+        num_warps=4,
+    )
+    return normed
+
+
+@triton.jit
+def _add_layer_norm(
+    stream,
+    change,
+    weight,
+    bias,
+    normed,
+    rows,
+    width,
+    epsilon,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    channel = tl.arange(0, BLOCK)
+    known = channel < width
+    inside = (row < rows)[:, None] & known[None, :]
+    offset = row.to(tl.int64)[:, None] * width + channel[None, :]
+    total = tl.load(stream + offset, mask=inside, other=0.0)
+    total += tl.load(change + offset, mask=inside, other=0.0)
+    tl.store(stream + offset, total, mask=inside)
+    # The norm sees the sum as it was stored, as in the published code.
+    value = total.to(tl.float32)
+    mean = tl.sum(value, 1) / width
+    centred = tl.where(known[None, :], value - mean[:, None], 0.0)
+    spread = tl.rsqrt(tl.sum(centred * centred, 1) / width + epsilon)
+    factor = tl.load(weight + channel, mask=known, other=0.0).to(tl.float32)
+    shift = tl.load(bias + channel, mask=known, other=0.0).to(tl.float32)
+    result = centred * spread[:, None] * factor[None, :] + shift[None, :]
+    tl.store(normed + offset, result.to(normed.dtype.element_ty), mask=inside)
+
+
+def add_layer_norm(stream: Tensor, change: Tensor, norm: LayerNorm) -> tuple[Tensor, Tensor]:
+    """See :func:`.pointwise.add_norm`; the sum overwrites ``stream``."""
+    width = stream.shape[-1]
+    rows = stream.numel() // width
+    normed = torch.empty_like(stream)
+    at_once = 4
+    launch(
+        _add_layer_norm,
+        (triton.cdiv(rows, at_once),),
+        stream,
+        change,
+        norm.weight,
+        norm.bias,
+        normed,
+        rows,
+        width,
+        norm.epsilon,
+        ROWS=at_once,
+        BLOCK=triton.next_power_of_2(width),
+        num_warps=4,
+    )
+    return stream, normed
