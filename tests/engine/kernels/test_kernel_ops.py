@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("triton")
+triton = pytest.importorskip("triton")
+
+import triton.language as tl
 
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.kernels.linear_layers import product
+from deepseek_ocr_rag.engine.kernels.single_experts import _chosen
 from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.ops import QUERY_TILE, StepRows
 from deepseek_ocr_rag.engine.prefill import PrefillBatch, PrefillRequest, pack
@@ -215,16 +218,24 @@ def test_mix_with_experts_in_fp8(numbers, tokens, inner, limit) -> None:
     assert difference(found.float().sum(1), expected.float().sum(1)) < limit
 
 
-def test_one_token_that_is_no_number_reads_no_other_memory(numbers) -> None:
-    """The last expert's neighbour in memory is not one."""
-    experts = ExpertWeights(
-        numbers(8, 64, dtype=HALF), numbers(10, 96, 64, dtype=HALF), numbers(10, 64, 48, dtype=HALF)
-    )
-    nothing = torch.full((1, 64), float("nan"), dtype=HALF, device=DEVICE)
-    assert KERNELS.moe(nothing, experts, 3, 1.5).isnan().all()
-    values = numbers(1, 64, dtype=HALF)
-    found, expected = (ops.moe(values, experts, 3, 1.5) for ops in (KERNELS, PLAIN))
-    assert difference(found.float().sum(1), expected.float().sum(1)) < TOLERANCE[HALF]
+@triton.jit
+def _choose(logits, found):
+    for part in tl.static_range(5):
+        expert, _share = _chosen(logits, part, 1.0, 8, 8, 3)
+        tl.store(found + part, expert)
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN")
+@pytest.mark.parametrize(("first", "expected"), [(0.0, [2, 0, 1, 8, 9]), (float("nan"), None)])
+def test_no_expert_is_chosen_that_is_not_there(first, expected) -> None:
+    """For logits that are no numbers, all experts are the best; memory behind the last is not read."""
+    logits = torch.tensor([first, first - 1, first + 1, *[first - 2] * 5], device=DEVICE)
+    found = integers([-1] * 5)
+    _choose[(1,)](logits, found)
+    if expected is None:
+        assert all(0 <= expert < 10 for expert in found.tolist())
+    else:
+        assert found.tolist() == expected
 
 
 @pytest.mark.parametrize(("kind", "limit"), [("int8", 2e-2), ("fp8", 8e-2)])
