@@ -76,6 +76,11 @@ def test_a_month_is_the_head_of_a_column_that_is_compared() -> None:
     assert verify("January rainfall rose by 46 mm from 2023 to 2024.", source).supported
 
 
+def test_a_month_alone_supports_nothing() -> None:
+    source = "Gültig ab 3. Februar 2025. Die Fähre nach Oststeg verkehrt nur von April bis Oktober."
+    assert not verify("The lighthouse opens in April.", source).supported
+
+
 @pytest.mark.parametrize(
     ("claim", "expected"),
     [("L'avion a été révisé en mars.", True), ("L'avion a été révisé en mai.", False)],

@@ -86,7 +86,10 @@ class Evidence:
     ) -> None:
         self._comparison = comparison = ClaimComparison(claim, question, sources, limit)
         self.sources = comparison.sources
-        own = claim.words - question.words
+        # A month alone is a fact, and not a word as well.
+        months = {term for date in claim.facts.dates if date.is_month for term in terms(date.text)}
+        self._words = claim.words - months
+        own = self._words - question.words
         stating = {fact: self._units_stating(fact) for fact in comparison.facts}
         absent = [f for f in comparison.facts if not stating[f] and not comparison.stated_above(f)]
         derived = {
@@ -173,7 +176,7 @@ class Evidence:
         whose terms are pairs of characters, not words.
         """
         claim, facts = self._comparison.claim, self._comparison.facts
-        if len(claim.words) + len(facts) > SHORT or any(unit.is_row for unit in self.units):
+        if len(self._words) + len(facts) > SHORT or any(unit.is_row for unit in self.units):
             return ()
         if self.claimed or facts:
             # Words of the question may only name what is asked for: "Its colour is red."
