@@ -90,6 +90,41 @@ def test_periods_and_years_below_one_another_are_one_head_above_figures() -> Non
     assert "Sales" not in head
 
 
+def test_a_title_between_the_names_of_columns_belongs_to_them() -> None:
+    periods = '<td></td><td colspan="2">Three months ended</td>'
+    title = '<td colspan="2">Statement</td><td></td>'
+    days = cells("", "July 1, 2023", "June 25, 2022")
+    assert days in head_of(html(periods, title, days, cells("Oil", "12", "14")))
+    # "Numerator" introduces rows of figures.
+    assert "Numerator" not in head_of(
+        html(periods, days, cells("Numerator", "", ""), cells("Oil", "1", "2"))
+    )
+
+
+def test_names_below_names_without_a_label_belong_to_the_head_above_figures() -> None:
+    groups = '<td></td><td colspan="2">Heart disease</td><td colspan="2">Stroke</td>'
+    names = cells("State", "no.", "Rate", "no.", "Rate")
+    ohio = cells("Ohio", "12", "45.2", "3", "8.1")
+    assert names in head_of(html(groups, names, ohio))
+    pipes = "|  | Purchased | Other |\n| --- | --- | --- |\n| Year | Technology | Assets |\n"
+    assert head_of(f"{pipes}| 2019 | 9,794 | 12 |\n| 2020 | 7,584 | 8 |") == pipes
+
+
+def test_a_row_of_texts_among_other_texts_is_no_head() -> None:
+    head, osei, rast = (
+        "|  | Led by | Shift |\n| --- | --- | --- |\n",
+        "| A | Osei | day |\n",
+        "| B | Rast | 4 |",
+    )
+    assert head_of(head + osei + rast) == head
+    assert (
+        head_of(
+            "|  | 2022 | 2023 |\n| --- | --- | --- |\n| Oil | n/a | n/a |\n| Rope | 3 | 4 |"
+        ).count("|\n")
+        == 2
+    )
+
+
 def test_a_table_that_begins_with_a_label_and_figures_has_no_head() -> None:
     rows = table_rows("| Oil | 12 | (14) |\n| --- | --- | --- |\n| Wicks | - | 3 |")
     assert (rows.body, rows.numeric, rows.columns) == (0, True, 3)

@@ -89,13 +89,20 @@ class _HeadRow:
             return False
         return not self.texts[0].strip() or all(_YEAR.search(t) or dates(t) for t in behind)
 
+    @property
+    def has_names_only(self) -> bool:
+        """Whether it has several texts behind its first one and no number; not "n/a" in each column."""
+        behind = {text.strip() for text in self.texts[1:] if not _DASH.fullmatch(text)} - {""}
+        return len(behind) > 1 and not any(map(_NUMERIC.fullmatch, self.texts))
+
 
 def table_rows(text: str) -> TableRows:
     """Finds the rows of a table (Markdown or HTML) and separates its head from its body.
 
     The head is the first row that is not a title, the titles above it (rows with at most one
     text), and the rows into which its cells reach. Above rows of figures, it includes further rows
-    of years, dates or names without a label. If there are titles and the first other row holds
+    of years, dates or names without a label, titles between these, and a row of names with a label
+    where the first has none and all rows below have figures. If there are titles and the first other row holds
     numbers, the head is only the titles. A table of one row has no head, nor has one that begins
     with a label and its figures: it is the rest of another table.
     """
@@ -148,9 +155,25 @@ def _head(rows: Sequence[_HeadRow], count: int) -> tuple[int, int]:
     span = row.rowspan if row.rowspan <= MAX_SPAN else 1
     body = names if names and row.is_numeric else names + span
     if any(later.is_numeric for later in rows[body:]):
-        while body < len(rows) and rows[body].names_columns:
+        while further := _further_names(rows, body):
+            body = further
+        if body > names and not "".join(row.texts[:1]).strip() and _are_above_figures(rows, body):
             body += 1
     return names, min(body, count - 1)
+
+
+def _further_names(rows: Sequence[_HeadRow], body: int) -> int:
+    """The index behind the next row that names columns, if none but titles stand before it; or 0."""
+    at = body
+    while at < len(rows) and rows[at].is_title and not rows[at].is_group:
+        at += 1
+    return at + 1 if at < len(rows) and rows[at].names_columns else 0
+
+
+def _are_above_figures(rows: Sequence[_HeadRow], body: int) -> bool:
+    """Whether a row names columns, "State | no. | Rate", since all rows below it have figures."""
+    below = [row for row in rows[body + 1 :] if not row.is_title]
+    return rows[body].has_names_only and bool(below) and all(row.is_numeric for row in below)
 
 
 def _starts(text: str) -> list[int]:

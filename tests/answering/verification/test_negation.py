@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deepseek_ocr_rag import verify
 from deepseek_ocr_rag.answering.verification.negation import negated_terms, plain_terms
 
 
@@ -32,3 +33,15 @@ def test_the_first_content_word_behind_it_is_negated(text: str, negated: set[str
 def test_a_word_can_stand_with_and_without_it() -> None:
     assert "press" in plain_terms("Press the lid. Do not press the glass.")
     assert "press" not in plain_terms("Do not press the glass.")
+
+
+def test_a_column_called_never_has_figures_of_a_negation() -> None:
+    source = (
+        "| How often do you feel this way? | Never | Often |\n| --- | --- | --- |\n"
+        "| Overwhelmed | 6.2% | 66.1% |\n| Depressed | 38.2% | 24.2% |"
+    )
+    assert verify("6.2% of the students never felt overwhelmed.", source).supported
+    assert not verify("38.2% of the students never felt overwhelmed.", source).supported
+    assert not verify(
+        "The students never felt overwhelmed.", "The students felt overwhelmed."
+    ).supported

@@ -19,7 +19,7 @@ from .comparison import ClaimComparison
 from .facts import Name, years_in
 from .indexes.time_limit import NO_LIMIT, TimeLimit
 from .lexicon import GERMAN_NOT_NAMES, UNIT_WORDS
-from .negation import negated_terms, plain_terms
+from .negation import names_negation, negated_terms, plain_terms
 from .parts.coordination import is_in_whole_part
 from .parts.elsewhere import (
     crosses_at,
@@ -366,6 +366,8 @@ class Evidence:
             same = self.equivalents(word)
             find = negated_terms if word in negated else plain_terms
             having = [unit for unit in close if not same.isdisjoint(unit.citable.terms)]
+            if word in negated:
+                having = [unit for unit in having if not names_negation(unit.citable.heads)]
             if having and all(same.isdisjoint(find(unit.facts.plain)) for unit in having):
                 yield word
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+from ...document.table_heads import cells_of_row
 from ...text.languages import function_words
 from ...text.terms import content_terms
 from .lexicon import NEGATION
 
-__all__ = ["negated_terms", "plain_terms"]
+__all__ = ["names_negation", "negated_terms", "plain_terms"]
 
 _CLAUSE_END: Final = re.compile(r"[.,;:!?()\n]")
 _REACH: Final = 60
@@ -36,3 +38,8 @@ def negated_terms(plain: str) -> Counter[str]:
 def plain_terms(plain: str) -> Counter[str]:
     """Count the content words that occur without a negation before them; kept as well."""
     return Counter(content_terms(plain)) - negated_terms(plain)
+
+
+def names_negation(heads: Iterable[str]) -> bool:
+    """Whether a row of a table's head has a column "Never" or "No", whose figures are of a negation."""
+    return any(NEGATION.fullmatch(cell.strip()) for head in heads for cell in cells_of_row(head))

@@ -60,12 +60,15 @@ def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]
         row: In the markup of its page.
         heads: The rows of the table's head.
     """
-    above = [names for names in map(cells_of_row, heads) if any(map(str.strip, names[1:]))]
+    above = [head for head in heads if any(map(str.strip, cells_of_row(head)[1:]))]
+    groupings = [(cells_of_row(head), heads_of_columns(row, (head,))) for head in above[:-1]]
     found: list[ColumnCell] = []
     named = heads_of_columns(row, heads)
     for column, cell in enumerate(cells_of_row(row)):
         own = named[column]
-        groups = [part for names in above[:-1] for part in _beside(names, column)]
+        # Where a cell spans the column, it is known which one stands above it.
+        open_ones = [names for names, spanned in groupings if not spanned[column]]
+        groups = [part for names in open_ones for part in _beside(names, column)]
         words = head_terms(own)
         near = words | head_terms(groups)
         found.append(ColumnCell(stated_facts(cell), any(map(str.strip, own)), words, near))

@@ -245,3 +245,29 @@ def test_a_name_with_a_number_in_a_row_does_not_move_its_columns() -> None:
     )
     document = parse_document(source, source="table.pdf")
     assert not verify("Monday had 100 % of its rooms.", document).supported
+
+
+def test_names_of_columns_in_two_rows_are_no_texts_of_a_cell() -> None:
+    source = (
+        "<table><tr><td></td><td colspan='2'>Heart disease</td><td colspan='2'>Stroke</td></tr>"
+        "<tr><td>State</td><td>cases</td><td>Rate</td><td>cases</td><td>Rate</td></tr>"
+        "<tr><td>Ohio</td><td>1,300</td><td>154.0</td><td>410</td><td>45.2</td></tr>"
+        "<tr><td>Iowa</td><td>900</td><td>149.1</td><td>320</td><td>44.7</td></tr></table>"
+    )
+    document = parse_document(source, source="table.pdf")
+    asked = "What is the stroke rate of Ohio?"
+    assert verify("The stroke rate of Ohio is 45.2.", document, question=asked).supported
+    assert not verify("The stroke rate of Ohio is 154.0.", document, question=asked).supported
+    assert not verify("The stroke rate of Ohio is 44.7.", document, question=asked).supported
+
+
+def test_a_label_with_a_comma_is_one_name() -> None:
+    source = (
+        "| | 2023 | 2022 |\n| --- | --- | --- |\n| Shares outstanding | 218.6 | 225.4 |\n"
+        "| Dilution | 0.4 | 0.7 |\n| Shares outstanding, assuming dilution | 219.0 | 226.1 |"
+    )
+    document = parse_document(source, source="table.pdf")
+    assert verify("Shares outstanding, assuming dilution were 219.0 in 2023.", document).supported
+    assert not verify(
+        "Shares outstanding, assuming dilution were 218.6 in 2023.", document
+    ).supported

@@ -91,6 +91,7 @@ def _parts(
     heads = {term for table in tables for term in table.heads}
 
     small = function_words(plain)
+    whole = [span for table in tables for label in table.labels for span in _places(label, plain)]
 
     def part(text: str) -> _ClaimPart:
         found = named_terms(text, numbered)
@@ -105,10 +106,19 @@ def _parts(
     begin = 0
     for match in breaks_of(plain):
         cut = match.start()
+        if any(start < cut < end for start, end in whole):
+            continue
         if names(plain[begin:cut]) and names(plain[cut:]):
             yield part(plain[begin:cut])
             begin = cut
     yield part(plain[begin:])
+
+
+def _places(label: str, plain: str) -> Iterator[tuple[int, int]]:
+    """Where a statement has a label of several parts: "shares outstanding, assuming dilution"."""
+    at = plain.casefold().find(label.casefold())
+    if at >= 0:
+        yield at, at + len(label)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,11 @@ class TableRow:
         """The terms of its label, which stands in some column."""
         return self.cells[column] if column < len(self.cells) else frozenset()
 
+    def text(self, column: int) -> str:
+        """The text of a cell."""
+        texts = cells_of_row(self.unit.citable.text)
+        return plain_text(texts[column]).strip() if column < len(texts) else ""
+
 
 @dataclass(frozen=True, slots=True)
 class NamedCells:
@@ -76,6 +81,7 @@ class NamedTable:
             for column, cell in enumerate(row.cells):
                 self._columns[cell] = self._columns.get(cell, frozenset()) | {column}
         self.texts = frozenset(filter(None, self._columns))
+        self.labels = frozenset(row.text(self.label) for row in self.rows)
         self.sections = frozenset(row.above for row in self.rows if row.above)
         self.heads = frozenset().union(*(c.near for row in self.rows for c in row.heads[1:]))
 
