@@ -31,6 +31,7 @@ def test_the_tree_is_drawn_as_it_is() -> None:
 OUTSIDE = {
     "ClientGoneError": "an HTTPException, so that the web framework answers with it",
     "NoGpuError": "of the program that runs published code, which imports nothing of ours",
+    "OutOfTimeError": "an end of comparing, caught where a sentence gets its status",
     "TerminatedBySignal": "a KeyboardInterrupt, so that nothing catches it on the way",
     "UnusableCodeError": "of the program that runs published code, which imports nothing of ours",
     "_NotJsonError": "a BackendReplyError that one function raises for another",

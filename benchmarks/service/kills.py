@@ -83,7 +83,7 @@ def serve(folder: Path, backend: str, documents: list[Path]) -> None:
         for index, path in enumerate(documents):
             upload = queue.new_upload(OWNER, f"{index:02}.pdf", "application/pdf")
             queue.write_upload(OWNER, upload.id, [path.read_bytes()])
-            options = JobOptions(pages=f"-{_pages(path)}")
+            options = JobOptions(pages=f"1-{_pages(path)}")
             job = queue.submit(OWNER, upload.id, options, idempotency_key=str(index))
             os.write(answered, f"{index} {job.id}\n".encode())
             jobs.append(job)

@@ -80,7 +80,10 @@ def test_the_engine_and_a_server_stand_in_one_table(golden_checkpoint, sample_pd
     assert sum(row[-1].startswith("**") for row in rows) == 4
 
 
-def test_a_pdf_from_the_disk_stands_beside_what_peers_do_with_pictures() -> None:
+def test_a_pdf_from_the_disk_stands_beside_what_peers_do_with_pictures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS / "engine")
     peers = load_benchmark("engine/peers.py")
 
     def row(peer, configuration, rule, rate, pdf=0.0):
