@@ -66,8 +66,8 @@ def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]
     named = heads_of_columns(row, heads)
     for column, cell in enumerate(cells_of_row(row)):
         own = named[column]
-        # Where a cell spans the column, it is known which one stands above it.
-        open_ones = [names for names, spanned in groupings if not spanned[column]]
+        # Where a cell spans the column, it is known which one stands above it; labels are in no group.
+        open_ones = [names for names, spanned in groupings if column and not spanned[column]]
         groups = [part for names in open_ones for part in _beside(names, column)]
         words = head_terms(own)
         near = words | head_terms(groups)

@@ -271,3 +271,16 @@ def test_a_label_with_a_comma_is_one_name() -> None:
     assert not verify(
         "Shares outstanding, assuming dilution were 218.6 in 2023.", document
     ).supported
+
+
+def test_a_label_with_a_number_is_in_no_group_of_columns() -> None:
+    source = (
+        "<table><tr><td></td><td colspan='2'>Boys</td><td colspan='2'>Girls</td></tr>"
+        "<tr><td>Class</td><td>present</td><td>absent</td><td>present</td><td>absent</td></tr>"
+        "<tr><td>7a</td><td>14</td><td>2</td><td>12</td><td>1</td></tr>"
+        "<tr><td>7b</td><td>11</td><td>3</td><td>15</td><td>0</td></tr></table>"
+    )
+    document = parse_document(source, source="table.pdf")
+    assert verify("In class 7b 15 girls were present.", document).supported
+    assert not verify("In class 7b 15 boys were present.", document).supported
+    assert not verify("In class 7b 11 girls were present.", document).supported
