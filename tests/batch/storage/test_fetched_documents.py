@@ -12,19 +12,35 @@ import pytest
 pytest.importorskip("pyarrow")
 
 from deepseek_ocr_rag import Limits
+from deepseek_ocr_rag.batch.storage import fetched_documents
 from deepseek_ocr_rag.batch.storage.fetched_documents import FetchedDocuments
+
+REMOTE = "s3://letters/one.pdf"
 
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where temporary folders are made."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    # Whole stores are asked in test_object_stores.py.
+    monkeypatch.setattr(
+        fetched_documents, "_stored_pieces", lambda uri: (piece for piece in (b"of ", b"a store"))
+    )
     return tmp_path
+
+
+def test_whoever_is_killed_without_a_document_leaves_nothing(kept: Path) -> None:
+    documents = FetchedDocuments(Limits(), None)
+    with documents.path(__file__) as path:
+        assert path == Path(__file__)
+    assert [*kept.iterdir()] == []
 
 
 def test_closing_removes_the_folder(kept: Path) -> None:
     documents = FetchedDocuments(Limits(), None)
-    assert len([*kept.iterdir()]) == 1
+    with documents.path(REMOTE) as path:
+        assert path.read_bytes() == b"of a store"
+    assert [path.parent] == [*kept.iterdir()]
     documents.close()
     documents.close()
     assert [*kept.iterdir()] == []
@@ -36,6 +52,8 @@ def test_what_an_engine_drops_is_removed_without_a_warning(
     unraisable: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
     documents: Any = FetchedDocuments(Limits(), None)
+    with documents.path(REMOTE):
+        pass
     documents.itself = documents  # as an actor's traceback may hold it
     del documents
     gc.collect()

@@ -48,9 +48,7 @@ class FetchedDocuments:
     def __init__(self, limits: Limits, urls: FetchPolicy | None) -> None:
         self._limits = limits
         self._urls = urls
-        self._folder = Path(tempfile.mkdtemp(prefix="dsocr-batch-"))
-        # Engines drop their readers without closing them, which a TemporaryDirectory warns of.
-        self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._folder: Path | None = None
         self._files: OrderedDict[str, Path] = OrderedDict()
         self._used: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -99,7 +97,9 @@ class FetchedDocuments:
 
     def close(self) -> None:
         """Remove all that was fetched."""
-        self._remove()
+        with self._lock:
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
 
     def _found(self, uri: str) -> Path | None:
         with self._lock:
@@ -108,7 +108,7 @@ class FetchedDocuments:
             return self._files.get(uri)
 
     def _fetched(self, uri: str) -> Path:
-        path = self._folder / hashlib.sha256(uri.encode("utf-8", "replace")).hexdigest()
+        path = self._kept_in() / hashlib.sha256(uri.encode("utf-8", "replace")).hexdigest()
         try:
             with path.open("wb") as file:
                 self._copy(uri, file.write)
@@ -118,6 +118,15 @@ class FetchedDocuments:
         with self._lock:
             self._files[uri] = path
         return path
+
+    def _kept_in(self) -> Path:
+        """The folder, made when it is first wanted: whoever is killed removes none, and most need none."""
+        with self._lock:
+            if self._folder is None:
+                self._folder = Path(tempfile.mkdtemp(prefix="dsocr-batch-"))
+                # Engines drop their readers without closing them, which a TemporaryDirectory warns of.
+                weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            return self._folder
 
     def _copy(self, uri: str, write: Callable[[bytes], object]) -> None:
         size = 0
