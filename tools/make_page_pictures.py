@@ -7,7 +7,6 @@ built-in reader reads the sample, so that it runs anywhere and the pictures are 
 from __future__ import annotations
 
 import io
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests" / "support")]
 
+from chromium import CHROMIUM  # noqa: E402
 from running_service import send, serving  # noqa: E402
 
 from deepseek_ocr_rag import sample_path  # noqa: E402
@@ -77,7 +77,6 @@ def ask_and_choose(page: Page) -> None:
 
 def main() -> None:
     """Takes all pictures."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
     with (
         tempfile.TemporaryDirectory() as folder,
         JobQueue(Path(folder) / "data", ReaderSettings(backend="lite")) as queue,
@@ -89,7 +88,7 @@ def main() -> None:
             continue
         url = str(http.base_url)
         document = f"{url}#/job/{job}/page"
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         take(browser, "page-reading", f"{document}/3", hover_block(3, "table"))
         take(
             browser,

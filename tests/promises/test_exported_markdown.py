@@ -10,11 +10,11 @@ import html
 import json
 import random
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from chromium import CHROMIUM
 from hostile_markdown import ATTACKS, CELL_PIECES
 from markdown_it import MarkdownIt
 from PIL import Image
@@ -23,7 +23,6 @@ from deepseek_ocr_rag import Block, Box, Page, markdown_to_html, parse_page
 from deepseek_ocr_rag.export.folder import FolderWriter
 from deepseek_ocr_rag.export.page_markdown import page_markdown
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 CONTROL = (
     '<table><tr><td colspan="1>" tabindex="1" onfocus="alert(\'control\')">x</td></tr></table>'
 )
@@ -92,15 +91,15 @@ def exported(tmp_path: Path) -> list[str]:
     return [(tmp_path / "x.md").read_text("utf-8"), *texts]
 
 
-@pytest.mark.skipif(BROWSER is None, reason="needs Debian's chromium")
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 def test_a_browser_runs_nothing_of_an_exported_page(tmp_path: Path) -> None:
-    assert BROWSER is not None
+    assert CHROMIUM is not None
     viewer = MarkdownIt("commonmark", {"html": True}).enable("table")
     shown = "".join(map(viewer.render, exported(tmp_path)))
     shown += "".join(map(markdown_to_html, ATTACKS))
     file = tmp_path / "page.html"
     file.write_text(PAGE % (shown, CONTROL), "utf-8")
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
     command += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000"]
     done = subprocess.run(
         [*command, "--dump-dom", file.as_uri()], capture_output=True, text=True, timeout=120

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import CHROMIUM
 from drawn_report import drawn_report, recorded_report, report_pages
 from running_service import finished, serving
 from watched_page import PATIENCE, WatchedPage
@@ -16,8 +16,6 @@ from deepseek_ocr_rag.service.queue import JobQueue
 from deepseek_ocr_rag.service.service_limits import ReaderSettings, ServiceLimits
 
 USUAL = {"viewport": {"width": 1280, "height": 800}}
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture(scope="module")
