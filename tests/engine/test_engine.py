@@ -98,6 +98,18 @@ def test_a_page_image_is_prepared_on_the_device(make_engine, cases) -> None:
         assert make_engine().submit(order).result(LONG).tokens == expected(case)
 
 
+def test_tokens_that_nobody_iterates_are_no_objects(make_engine, cases) -> None:
+    """Searches for garbage look at each object, and the device waits meanwhile."""
+    writing = make_engine().submit(task(cases["tiny"], 200))
+    assert len(writing.result(LONG).tokens) == 200
+    gc.collect()
+    lists = sum(isinstance(each, list) for each in gc.get_objects())
+    assert len(tuple(writing)) == 200
+    del writing
+    gc.collect()
+    assert lists - sum(isinstance(each, list) for each in gc.get_objects()) < 50
+
+
 @pytest.mark.parametrize("source", ["right", "wrong"])
 def test_drafts_do_not_change_the_text(make_engine, cases, source) -> None:
     case = cases["small"]

@@ -62,13 +62,20 @@ class GenerationHandle:
     def __init__(self, sequence: WrittenSequence, requests: SimpleQueue[_Request]) -> None:
         self.sequence = sequence
         self._requests = requests
-        self._tokens: SimpleQueue[list[int] | None] = SimpleQueue()
+        self._news = threading.Event()
         self._future: Future[GeneratedPage] = Future()
 
     def __iter__(self) -> Iterator[int]:
         """Yield tokens as they come, without the end token; for one consumer."""
-        while (some := self._tokens.get()) is not None:
-            yield from some
+        seen, ended = 0, False
+        while not ended:
+            self._news.wait()
+            # First this, then the tokens: none is missed that comes meanwhile.
+            self._news.clear()
+            ended = self._future.done()
+            tokens = self.sequence.tokens[seen:]
+            seen += len(tokens)
+            yield from tokens
         self._future.result()
 
     def result(self, timeout: float | None = None) -> GeneratedPage:
@@ -83,19 +90,24 @@ class GenerationHandle:
         """Stop generating; the result holds the tokens so far."""
         self._requests.put(_Request(self, cancel=True))
 
-    def put(self, tokens: list[int]) -> None:
-        """Hand tokens to the consumer; for the engine."""
-        self._tokens.put(tokens)
+    def notify(self) -> None:
+        """Tell the consumer that its sequence has new tokens; for the engine.
+
+        Nothing is stored for it: where nobody iterates, a list for each token would be half a million
+        objects for 512 pages, and each search for garbage would hold up the device for 50 ms.
+        """
+        if not self._news.is_set():
+            self._news.set()
 
     def finish(self, page: GeneratedPage) -> None:
         """Set the result; for the engine."""
         self._future.set_result(page)
-        self._tokens.put(None)
+        self._news.set()
 
     def fail(self, error: BackendError) -> None:
         """Set an error; for the engine."""
         self._future.set_exception(error)
-        self._tokens.put(None)
+        self._news.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,9 +330,8 @@ class Engine:
             # It may have ended meanwhile; tokens after its end are dropped.
             if handle is None:
                 continue
-            known = len(sequence.tokens)
             sequence.take(tokens, logprobs)
-            handle.put(sequence.tokens[known:])
+            handle.notify()
             if sequence.end is not None:
                 self._scheduler.remove(sequence)
                 self._finish(sequence)
