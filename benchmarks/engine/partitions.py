@@ -1,11 +1,11 @@
 """Whether prompts and steps overlap if each has multiprocessors of its own.
 
-    python benchmarks/engine/partitions.py [--rows 512] [--shares 24,32,48,64,80]
+    python benchmarks/engine/partitions.py [--rows 512] [--shares 24,32,48,64,80] [--few 4,16]
 
 Prompts multiply and steps read memory, so both at once could take less time than one after the other.
 The GPU's multiprocessors are divided by green contexts (CUDA 12.4 and newer): a lot of four pages runs
-on some of them, steps of the decoder on the others, or on all. "Work" is what is done in a second, 1.00
-being what turns on the whole GPU do in it.
+on some of them, steps of the decoder on the others, or on all; with ``--few`` small steps on some of them
+and lots on the others. "Work" is what is done in a second, 1.00 being what turns on the whole GPU do in it.
 """
 
 from __future__ import annotations
@@ -210,6 +210,8 @@ def both(
                 events.append(torch.cuda.Event(enable_timing=True))
                 events[-1].record()
         marks.append(events)
+    time.sleep(BOTH_MS / 1000)
+    print(f"  {torch.cuda.clock_rate()} MHz, {torch.cuda.power_draw() / 1000:.0f} W", end="")
     torch.cuda.synchronize()
     origin = marks[0][0]
     times = [[origin.elapsed_time(event) for event in events] for events in marks]
@@ -222,61 +224,83 @@ def both(
     return rates[0], rates[1]
 
 
+class Partitions:
+    """Measures steps and lots, alone and at once."""
+
+    def __init__(self, shares: list[int]) -> None:
+        driver = Driver()
+        self._weights = random_weights(PUBLISHED, device=CUDA)
+        self._whole = torch.cuda.Stream(), torch.cuda.Stream()
+        self._splits = {}
+        for share in shares:
+            first, rest, *counts = driver.split(share)
+            self._splits[share] = first, rest
+            print(
+                f"{share}: {counts} multiprocessors, kernels and graphs run on "
+                f"{processors(first)} and {processors(rest)}",
+                flush=True,
+            )
+        self._lot = Lot(self._weights)
+        self._lot_graph = captured(self._lot, self._whole[0])
+        self._lot_ms = alone(self._lot_graph, self._whole[0])
+        parts = (self._lot.towers, self._lot.prefill)
+        took = [alone(captured(part, self._whole[0]), self._whole[0]) for part in parts]
+        print(f"a lot of {LOT}: {self._lot_ms:.1f} ms; towers {took[0]:.1f}, prefill {took[1]:.1f}")
+
+    def many_rows(self, rows: int, kind: str) -> None:
+        """Steps on the larger part or on all, lots on the smaller one."""
+        bench = Bench(self._weights, rows, CONTEXT, kind)
+        step = captured(steps(bench), self._whole[1])
+        step_ms = alone(step, self._whole[1])
+        print(f"a step of {rows}, cache {kind}: {step_ms:.2f} ms")
+        self._both("two streams", self._lot_graph, self._whole[0], step, self._whole[1], step_ms)
+        for share, (first, rest) in self._splits.items():
+            lot, part = captured(self._lot, first), captured(steps(bench), rest)
+            lot_ms = alone(lot, first)
+            print(f"  alone: a lot on {share} {lot_ms:.1f} ms, "
+                  f"a step on the rest {alone(part, rest):.2f} ms")  # fmt: skip
+            self._both(f"{share} and the rest", lot, first, part, rest, step_ms)
+            self._both(f"{share} and all", lot, first, step, self._whole[1], step_ms)
+
+    def few_rows(self, rows: int) -> None:
+        """Small steps on the smaller part, lots on the larger one."""
+        bench = Bench(self._weights, rows, CONTEXT, "model")
+        step = captured(steps(bench), self._whole[1])
+        step_ms = alone(step, self._whole[1])
+        print(f"a step of {rows}: {step_ms:.2f} ms")
+        self._both("two streams", self._lot_graph, self._whole[0], step, self._whole[1], step_ms)
+        for share, (first, rest) in self._splits.items():
+            lot, part = captured(self._lot, rest), captured(steps(bench), first)
+            print(f"  alone: a lot on the rest {alone(lot, rest):.1f} ms, "
+                  f"a step on {share} {alone(part, first):.2f} ms")  # fmt: skip
+            self._both(f"the rest and {share}", lot, rest, part, first, step_ms)
+
+    def _both(self, name: str, lot: Any, lots: Any, step: Any, rest: Any, step_ms: float) -> None:
+        found = both((lot, lots, self._lot_ms * 2), (step, rest, step_ms * 1.2))
+        work = self._lot_ms / found[0] + step_ms / found[1]
+        print(
+            f"  {name:16s} lot {found[0]:6.1f} ms, step {found[1]:6.2f} ms, work {work:.2f}",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", default="512,256")
     parser.add_argument("--shares", default="24,32,48,64,80")
     parser.add_argument("--caches", default="model,fp8")
+    parser.add_argument("--few", default="", help="rows of small steps, in place of the others")
     arguments = parser.parse_args()
-    begin = time.perf_counter()
-    driver, weights = Driver(), random_weights(PUBLISHED, device=CUDA)
-    whole = torch.cuda.Stream(), torch.cuda.Stream()
-    splits = {}
-    for share in map(int, arguments.shares.split(",")):
-        lots, rest, *counts = driver.split(share)
-        splits[share] = lots, rest
-        print(
-            f"{share}: {counts} multiprocessors, kernels and graphs run on "
-            f"{processors(lots)} and {processors(rest)}",
-            flush=True,
-        )
-    lot = Lot(weights)
     with torch.inference_mode():
-        lot_graph = captured(lot, whole[0])
-        lot_ms = alone(lot_graph, whole[0])
-        parts = [alone(captured(part, whole[0]), whole[0]) for part in (lot.towers, lot.prefill)]
-        print(f"a lot of {LOT}: {lot_ms:.1f} ms; towers {parts[0]:.1f}, prefill {parts[1]:.1f}")
-        lot_graphs = {share: captured(lot, splits[share][0]) for share in splits}
-        for share, graph in lot_graphs.items():
-            took = alone(graph, splits[share][0])
-            print(f"  on {share}: {took:.1f} ms, {took * share / 132 / lot_ms:.2f} of its share")
-        print(f"({time.perf_counter() - begin:.0f} s)", flush=True)
-        for rows in map(int, arguments.rows.split(",")):
-            for kind in arguments.caches.split(","):
-                bench = Bench(weights, rows, CONTEXT, kind)
-                run = steps(bench)
-                step_graph = captured(run, whole[1])
-                step_ms = alone(step_graph, whole[1])
-                print(f"a step of {rows}, cache {kind}: {step_ms:.2f} ms")
-                cases = [("two streams", lot_graph, whole[0], step_graph, whole[1])]
-                for share, (lots, rest) in splits.items():
-                    part = captured(run, rest)
-                    print(f"  on {132 - share}: {alone(part, rest):.2f} ms", flush=True)
-                    cases.append((f"{share} and the rest", lot_graphs[share], lots, part, rest))
-                    cases.append(
-                        (f"{share} and all", lot_graphs[share], lots, step_graph, whole[1])
-                    )
-                for name, graph, lots, part, rest in cases:
-                    found = both((graph, lots, lot_ms * 2), (part, rest, step_ms * 1.2))
-                    work = lot_ms / found[0] + step_ms / found[1]
-                    print(
-                        f"  {name:16s} lot {found[0]:6.1f} ms, step {found[1]:6.2f} ms, work {work:.2f}",
-                        flush=True,
-                    )
-                print(f"({time.perf_counter() - begin:.0f} s)", flush=True)
-                del bench, run, step_graph, part, cases
-                gc.collect()
-                torch.cuda.empty_cache()
+        partitions = Partitions([int(share) for share in arguments.shares.split(",")])
+        for rows in (arguments.few or arguments.rows).split(","):
+            if arguments.few:
+                partitions.few_rows(int(rows))
+            else:
+                for kind in arguments.caches.split(","):
+                    partitions.many_rows(int(rows), kind)
+            gc.collect()
+            torch.cuda.empty_cache()
 
 
 if __name__ == "__main__":
