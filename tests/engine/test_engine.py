@@ -19,7 +19,7 @@ import numpy as np
 from deepseek_ocr_rag.engine import engine as engine_module
 from deepseek_ocr_rag.engine.engine import MANY_ROWS, MAX_URGENT_STEPS, Engine
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
-from deepseek_ocr_rag.engine.runner import PageImage, Runner
+from deepseek_ocr_rag.engine.runner import PageImage, Runner, StepOutput
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask
 from deepseek_ocr_rag.errors import (
@@ -108,6 +108,22 @@ def test_tokens_that_nobody_iterates_are_no_objects(make_engine, cases) -> None:
     del writing
     gc.collect()
     assert lists - sum(isinstance(each, list) for each in gc.get_objects()) < 50
+
+
+def test_tokens_of_many_pages_set_off_no_search_for_garbage() -> None:
+    searches = []
+    numbers = torch.tensor([[2, 5, 6, 7, 8]]).int().repeat(2000, 1)
+    numbers[:, 3:] = torch.tensor([-0.5, -1.5]).view(torch.int32)
+    written: list[int] = []
+    gc.collect()
+    gc.callbacks.append(lambda phase, facts: searches.append(phase))
+    try:
+        for tokens, logprobs in StepOutput([], 2, numbers).wait():
+            written += tokens
+    finally:
+        gc.callbacks.pop()
+    assert (written, logprobs) == ([5, 6] * 2000, [-0.5, -1.5])
+    assert not searches
 
 
 @pytest.mark.parametrize("source", ["right", "wrong"])

@@ -299,7 +299,7 @@ class Engine:
         self._urgent_steps = 0 if is_whole else self._urgent_steps + 1
         self._steps_since_prefill += 1
         known = drafting and not any(row.in_flight for row in rows)
-        drafts = [row.drafts() if known else [] for row in rows]
+        drafts = [row.drafts() if known else () for row in rows]
         output = self._runner.step(rows, drafts)
         for row in rows:
             row.in_flight += output.queries
