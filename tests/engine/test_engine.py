@@ -17,7 +17,13 @@ torch = pytest.importorskip("torch")
 import numpy as np
 
 from deepseek_ocr_rag.engine import engine as engine_module
-from deepseek_ocr_rag.engine.engine import MANY_ROWS, MAX_URGENT_STEPS, Engine
+from deepseek_ocr_rag.engine.engine import (
+    MANY_COMING,
+    MANY_ROWS,
+    MAX_URGENT_STEPS,
+    STEPS_BESIDE_URGENT,
+    Engine,
+)
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import PageImage, Runner, StepOutput
 from deepseek_ocr_rag.engine.scheduler import Scheduler
@@ -118,8 +124,9 @@ def test_tokens_of_many_pages_set_off_no_search_for_garbage() -> None:
     gc.collect()
     gc.callbacks.append(lambda phase, facts: searches.append(phase))
     try:
-        for tokens, logprobs in StepOutput([], 2, numbers).wait():
+        for tokens, odds in StepOutput([], 2, numbers).wait():
             written += tokens
+            logprobs = odds
     finally:
         gc.callbacks.pop()
     assert (written, logprobs) == ([5, 6] * 2000, [-0.5, -1.5])
@@ -364,6 +371,55 @@ def test_an_urgent_page_gets_several_steps_for_each_of_the_others() -> None:
     alone = stepped.count({MANY_ROWS})
     others = sum(len(rows) == MANY_ROWS + 1 for rows in stepped)
     assert 0 < 3 * others <= alone <= MAX_URGENT_STEPS * (others + 1)
+
+
+def job_beside_first_pages(following: int) -> list[tuple[int, int]]:
+    """What a document's pages do, of which four go first: prompts and rows of each turn."""
+    turns: list[tuple[int, int]] = []
+
+    class SeenRunner(FreeRunner):
+        def prefill(self, sequences) -> FreeReport:
+            all_are_there.wait()
+            turns.append((len(sequences), 0))
+            return super().prefill(sequences)
+
+        def step(self, sequences, drafts) -> FreeReport:
+            turns.append((0, len(sequences)))
+            return super().step(sequences, drafts)
+
+    all_are_there = threading.Event()
+    scheduler = Scheduler(slots=MANY_ROWS, blocks=3000, max_prefill_tokens=4 * 30)
+    engine = Engine(SeenRunner(), scheduler, 8192)
+    pages = [
+        PageTask(
+            [0] * 30, None, NoRepeat(0), 500, temperature=1.0, priority=number >= 4,
+            following=following + 19 - number,
+        )
+        for number in range(20)
+    ]  # fmt: skip
+    written = [engine.submit(page) for page in pages]
+    all_are_there.set()
+    for page in written:
+        page.result(LONG)
+    engine.close()
+    return turns
+
+
+def test_prompts_of_a_short_document_do_not_wait_for_its_first_pages() -> None:
+    turns = job_beside_first_pages(following=0)
+    last = max(number for number, (prompts, _) in enumerate(turns) if prompts)
+    assert last < 40
+
+
+def test_prompts_of_a_long_document_do_and_its_first_pages_step_alone_meanwhile() -> None:
+    turns = job_beside_first_pages(following=MANY_COMING)
+    prompts = [number for number, (prompts, _) in enumerate(turns) if prompts]
+    *_, before, last = prompts
+    between = [rows for _, rows in turns[before + 1 : last]]
+    assert len(between) >= STEPS_BESIDE_URGENT
+    assert between.count(4) > 0.9 * len(between)
+    # Without them, all the others step.
+    assert all(rows >= 16 for _, rows in turns[last + 3 : last + 400])
 
 
 def test_a_page_that_has_written_much_is_no_longer_urgent(monkeypatch) -> None:

@@ -43,8 +43,12 @@ MANY_ROWS: Final = 64
 """Fewest rows for which urgent steps pay: a smaller step takes hardly longer than an urgent one."""
 
 STEPS_BESIDE_URGENT: Final = 128
-"""Steps between two prefills while there are urgent sequences; otherwise one is enough. A prefill of
-four pages takes as long as 35 steps of an urgent one."""
+"""Steps between two prefills while there are urgent sequences and many prompts to come; otherwise one
+is enough. A prefill of four pages takes as long as 35 steps of an urgent one."""
+
+MANY_COMING: Final = 64
+"""Fewest prompts to come for which prefills pause. With fewer, urgent pages would end hardly sooner,
+and all the others later."""
 
 MAX_URGENT_ROWS: Final = 8
 """Most sequences in an urgent step."""
@@ -224,10 +228,10 @@ class Engine:
             self._collect_steps(0)
         self._collect_prefills()
         rows = self._next_rows()
-        pause = STEPS_BESIDE_URGENT if self._urgent(rows) else 1
         plan = self._scheduler.plan(
             1 + MAX_DRAFTS if drafting else 1,
-            prefill=not self._prefills and (not rows or self._steps_since_prefill >= pause),
+            prefill=not self._prefills
+            and (not rows or self._steps_since_prefill >= self._pause(rows)),
         )
         if plan is None:
             self._collect_steps(0)
@@ -250,10 +254,17 @@ class Engine:
     def _next_rows(self) -> list[WrittenSequence]:
         """Return the rows of the next step: a few urgent sequences several times, then all."""
         rows = [sequence for sequence in self._scheduler.running if sequence.prefilled]
-        most = min(MAX_URGENT_STEPS, len(rows) // ROWS_PER_URGENT_STEP)
-        if len(rows) >= MANY_ROWS and self._urgent_steps < most:
-            return self._urgent(rows) or rows
-        return rows
+        if len(rows) < MANY_ROWS:
+            # The others have their slots to themselves once all prompts are done.
+            most = self._pause(rows) - 1
+        else:
+            most = min(MAX_URGENT_STEPS, len(rows) // ROWS_PER_URGENT_STEP)
+        return (self._urgent(rows) if self._urgent_steps < most else []) or rows
+
+    def _pause(self, rows: Sequence[WrittenSequence]) -> int:
+        """Return the steps between two prefills."""
+        pauses = self._urgent(rows) and self._scheduler.coming >= MANY_COMING
+        return STEPS_BESIDE_URGENT if pauses else 1
 
     def _urgent(self, rows: Sequence[WrittenSequence]) -> list[WrittenSequence]:
         """Return the sequences that go before others on the device."""
