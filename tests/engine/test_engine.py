@@ -23,6 +23,7 @@ from deepseek_ocr_rag.engine.engine import (
     MAX_URGENT_STEPS,
     STEPS_BESIDE_URGENT,
     Engine,
+    GenerationHandle,
 )
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import PageImage, Runner, StepOutput
@@ -371,6 +372,57 @@ def test_an_urgent_page_gets_several_steps_for_each_of_the_others() -> None:
     alone = stepped.count({MANY_ROWS})
     others = sum(len(rows) == MANY_ROWS + 1 for rows in stepped)
     assert 0 < 3 * others <= alone <= MAX_URGENT_STEPS * (others + 1)
+
+
+def test_an_urgent_page_that_comes_while_the_device_is_awaited_is_in_the_next_lot() -> None:
+    """Else it would wait for the prompts of others twice, 40 ms each."""
+    lots: list[list[int]] = []
+    awaited = 0
+
+    class LotReport(FreeReport):
+        """Is ready when the second step after it is awaited, in which the urgent page comes."""
+
+        def __init__(self, sequences) -> None:
+            super().__init__(sequences)
+            self.begun = awaited
+
+        @property
+        def is_ready(self) -> bool:
+            return awaited >= self.begun + 2
+
+    class StepReport(FreeReport):
+        def wait(self):
+            nonlocal awaited
+            awaited += 1
+            if len(lots) == 3 and awaited == begun[2] + 2:
+                urgent.append(engine.submit(page(0)))
+            return super().wait()
+
+    class LateRunner(FreeRunner):
+        def prefill(self, sequences) -> FreeReport:
+            all_are_there.wait()
+            lots.append([sequence.task.priority for sequence in sequences])
+            begun.append(awaited)
+            return LotReport(sequences) if lots[1:] else FreeReport(sequences)
+
+        def step(self, sequences, drafts) -> StepReport:
+            return StepReport(sequences)
+
+    def page(priority: int) -> PageTask:
+        return PageTask([0] * 30, None, NoRepeat(0), 40, temperature=1.0, priority=priority)
+
+    urgent: list[GenerationHandle] = []
+    begun: list[int] = []
+    all_are_there = threading.Event()
+    scheduler = Scheduler(slots=MANY_ROWS, blocks=3000, max_prefill_tokens=4 * 30)
+    engine = Engine(LateRunner(), scheduler, 8192)
+    job = [engine.submit(page(1)) for _ in range(24)]
+    all_are_there.set()
+    for written in job:
+        written.result(LONG)
+    assert len(urgent[0].result(LONG).tokens) == 40
+    engine.close()
+    assert lots[3] == [0]
 
 
 def job_beside_first_pages(following: int) -> list[tuple[int, int]]:

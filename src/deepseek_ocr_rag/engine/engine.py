@@ -185,6 +185,10 @@ class Engine:
     def _run(self) -> None:
         try:
             while True:
+                # This waits for the device. What comes meanwhile must be known to the next plan, or an
+                # urgent page would wait for one more lot of others' prompts.
+                self._collect_steps(STEPS_IN_FLIGHT - 1)
+                self._collect_prefills()
                 self._take_requests()
                 if self._closing:
                     break
@@ -221,12 +225,11 @@ class Engine:
 
     def _iterate(self) -> None:
         self.iterations += 1
-        self._collect_steps(STEPS_IN_FLIGHT - 1)
         drafting = self._takes_drafts(self._next_rows())
         if drafting:
             # Drafts continue the newest token, so the host must know it.
             self._collect_steps(0)
-        self._collect_prefills()
+            self._collect_prefills()
         rows = self._next_rows()
         plan = self._scheduler.plan(
             1 + MAX_DRAFTS if drafting else 1,
