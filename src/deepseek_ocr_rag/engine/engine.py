@@ -43,12 +43,10 @@ MANY_ROWS: Final = 64
 """Fewest rows for which urgent steps pay: a smaller step takes hardly longer than an urgent one."""
 
 STEPS_BESIDE_URGENT: Final = 128
-"""Steps between two prefills while there are urgent sequences and many prompts to come; otherwise one
-is enough. A prefill of four pages takes as long as 35 steps of an urgent one."""
-
 MANY_COMING: Final = 64
-"""Fewest prompts to come for which prefills pause. With fewer, urgent pages would end hardly sooner,
-and all the others later."""
+"""While there are urgent sequences, so many steps come between two prefills if at least so many
+prompts are to come. A prefill of four pages takes as long as 35 steps of an urgent one; with fewer
+prompts to come, urgent pages would end hardly sooner, and all the others later."""
 
 MAX_URGENT_ROWS: Final = 8
 """Most sequences in an urgent step."""
@@ -95,11 +93,9 @@ class GenerationHandle:
         self._requests.put(_Request(self, cancel=True))
 
     def notify(self) -> None:
-        """Tell the consumer that its sequence has new tokens; for the engine.
-
-        Nothing is stored for it: where nobody iterates, a list for each token would be half a million
-        objects for 512 pages, and each search for garbage would hold up the device for 50 ms.
-        """
+        """Tell the consumer that its sequence has new tokens; for the engine."""
+        # Nothing is stored for it: half a million lists for 512 pages, where nobody iterates, would
+        # make each search for garbage hold up the device for 50 ms.
         if not self._news.is_set():
             self._news.set()
 
@@ -185,8 +181,8 @@ class Engine:
     def _run(self) -> None:
         try:
             while True:
-                # This waits for the device. What comes meanwhile must be known to the next plan, or an
-                # urgent page would wait for one more lot of others' prompts.
+                # This waits. The next plan must know what came meanwhile, or an urgent page would
+                # wait for one more lot of others' prompts.
                 self._collect_steps(STEPS_IN_FLIGHT - 1)
                 self._collect_prefills()
                 self._take_requests()
