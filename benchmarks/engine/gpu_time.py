@@ -28,6 +28,8 @@ __all__ = ["gpu_times", "milliseconds", "time_engines"]
 
 KINDS = ("vision", "prompts", "steps of 1 to 8", "of 9 to 63", "of 64 to 383", "of 384 and more")
 
+LONG_GAP_MS = 5
+
 
 def milliseconds(run: Callable[[], object], repeats: int = 20) -> float:
     """By the GPU's own events, the median of some runs after three others."""
@@ -103,12 +105,14 @@ def gpu_times() -> str:
         return "nothing was done"
     origin = spans[0].begin
     lines, busy, last = [], 0.0, 0.0
+    gaps: list[float] = []
     seconds: defaultdict[int, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
     for span in spans:
         begin, end = (origin.elapsed_time(mark) for mark in (span.begin, span.end))
         busy += end - begin
         row = seconds[int(end / 1000)]
-        row["idle"] += max(0.0, begin - last)
+        gaps.append(max(0.0, begin - last))
+        row["idle"] += gaps[-1]
         what = "prompts" if span.kind == "prompts" else "steps"
         row[what] += end - begin
         row[what + " done"] += 1
@@ -124,6 +128,8 @@ def gpu_times() -> str:
                 f" launched in {statistics.mean(span.host for span in found) * 1e3:5.2f} ms"
             )
     lines.append(f"busy {busy / 1000:.2f} of {last / 1000:.2f} s")
+    long = [gap for gap in gaps if gap > LONG_GAP_MS]
+    lines.append(f"idle {len(long)} times for more than {LONG_GAP_MS} ms: {sum(long) / 1000:.2f} s")
     for second, row in sorted(seconds.items()):
         lines.append(
             f"second {second:3d}: prompts {row['prompts']:4.0f} ms for {row['prompts rows']:3.0f} pages, "

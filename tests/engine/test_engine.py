@@ -17,9 +17,16 @@ torch = pytest.importorskip("torch")
 import numpy as np
 
 from deepseek_ocr_rag.engine import engine as engine_module
-from deepseek_ocr_rag.engine.engine import MANY_ROWS, MAX_URGENT_STEPS, Engine
+from deepseek_ocr_rag.engine.engine import (
+    MANY_COMING,
+    MANY_ROWS,
+    MAX_URGENT_STEPS,
+    STEPS_BESIDE_URGENT,
+    Engine,
+    GenerationHandle,
+)
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
-from deepseek_ocr_rag.engine.runner import PageImage, Runner
+from deepseek_ocr_rag.engine.runner import PageImage, Runner, StepOutput
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask
 from deepseek_ocr_rag.errors import (
@@ -96,6 +103,35 @@ def test_a_page_image_is_prepared_on_the_device(make_engine, cases) -> None:
             asked.ids, image, asked.rule, asked.max_new_tokens, min_new_tokens=asked.min_new_tokens
         )
         assert make_engine().submit(order).result(LONG).tokens == expected(case)
+
+
+def test_tokens_that_nobody_iterates_are_no_objects(make_engine, cases) -> None:
+    """Searches for garbage look at each object, and the device waits meanwhile."""
+    writing = make_engine().submit(task(cases["tiny"], 200))
+    assert len(writing.result(LONG).tokens) == 200
+    gc.collect()
+    lists = sum(isinstance(each, list) for each in gc.get_objects())
+    assert len(tuple(writing)) == 200
+    del writing
+    gc.collect()
+    assert lists - sum(isinstance(each, list) for each in gc.get_objects()) < 50
+
+
+def test_tokens_of_many_pages_set_off_no_search_for_garbage() -> None:
+    searches = []
+    numbers = torch.tensor([[2, 5, 6, 7, 8]]).int().repeat(2000, 1)
+    numbers[:, 3:] = torch.tensor([-0.5, -1.5]).view(torch.int32)
+    written: list[int] = []
+    gc.collect()
+    gc.callbacks.append(lambda phase, facts: searches.append(phase))
+    try:
+        for tokens, odds in StepOutput([], 2, numbers).wait():
+            written += tokens
+            logprobs = odds
+    finally:
+        gc.callbacks.pop()
+    assert (written, logprobs) == ([5, 6] * 2000, [-0.5, -1.5])
+    assert not searches
 
 
 @pytest.mark.parametrize("source", ["right", "wrong"])
@@ -336,6 +372,106 @@ def test_an_urgent_page_gets_several_steps_for_each_of_the_others() -> None:
     alone = stepped.count({MANY_ROWS})
     others = sum(len(rows) == MANY_ROWS + 1 for rows in stepped)
     assert 0 < 3 * others <= alone <= MAX_URGENT_STEPS * (others + 1)
+
+
+def test_an_urgent_page_that_comes_while_the_device_is_awaited_is_in_the_next_lot() -> None:
+    """Else it would wait for the prompts of others twice, 40 ms each."""
+    lots: list[list[int]] = []
+    awaited = 0
+
+    class LotReport(FreeReport):
+        """Is ready when the second step after it is awaited, in which the urgent page comes."""
+
+        def __init__(self, sequences) -> None:
+            super().__init__(sequences)
+            self.begun = awaited
+
+        @property
+        def is_ready(self) -> bool:
+            return awaited >= self.begun + 2
+
+    class StepReport(FreeReport):
+        def wait(self):
+            nonlocal awaited
+            awaited += 1
+            if len(lots) == 3 and awaited == begun[2] + 2:
+                urgent.append(engine.submit(page(0)))
+            return super().wait()
+
+    class LateRunner(FreeRunner):
+        def prefill(self, sequences) -> FreeReport:
+            all_are_there.wait()
+            lots.append([sequence.task.priority for sequence in sequences])
+            begun.append(awaited)
+            return LotReport(sequences) if lots[1:] else FreeReport(sequences)
+
+        def step(self, sequences, drafts) -> StepReport:
+            return StepReport(sequences)
+
+    def page(priority: int) -> PageTask:
+        return PageTask([0] * 30, None, NoRepeat(0), 40, temperature=1.0, priority=priority)
+
+    urgent: list[GenerationHandle] = []
+    begun: list[int] = []
+    all_are_there = threading.Event()
+    scheduler = Scheduler(slots=MANY_ROWS, blocks=3000, max_prefill_tokens=4 * 30)
+    engine = Engine(LateRunner(), scheduler, 8192)
+    job = [engine.submit(page(1)) for _ in range(24)]
+    all_are_there.set()
+    for written in job:
+        written.result(LONG)
+    assert len(urgent[0].result(LONG).tokens) == 40
+    engine.close()
+    assert lots[3] == [0]
+
+
+def job_beside_first_pages(following: int) -> list[tuple[int, int]]:
+    """What a document's pages do, of which four go first: prompts and rows of each turn."""
+    turns: list[tuple[int, int]] = []
+
+    class SeenRunner(FreeRunner):
+        def prefill(self, sequences) -> FreeReport:
+            all_are_there.wait()
+            turns.append((len(sequences), 0))
+            return super().prefill(sequences)
+
+        def step(self, sequences, drafts) -> FreeReport:
+            turns.append((0, len(sequences)))
+            return super().step(sequences, drafts)
+
+    all_are_there = threading.Event()
+    scheduler = Scheduler(slots=MANY_ROWS, blocks=3000, max_prefill_tokens=4 * 30)
+    engine = Engine(SeenRunner(), scheduler, 8192)
+    pages = [
+        PageTask(
+            [0] * 30, None, NoRepeat(0), 500, temperature=1.0, priority=number >= 4,
+            following=following + 19 - number,
+        )
+        for number in range(20)
+    ]  # fmt: skip
+    written = [engine.submit(page) for page in pages]
+    all_are_there.set()
+    for page in written:
+        page.result(LONG)
+    engine.close()
+    return turns
+
+
+def test_prompts_of_a_short_document_do_not_wait_for_its_first_pages() -> None:
+    turns = job_beside_first_pages(following=0)
+    last = max(number for number, (prompts, _) in enumerate(turns) if prompts)
+    assert last < 40
+
+
+def test_prompts_of_a_long_document_do_and_its_first_pages_step_alone_meanwhile() -> None:
+    turns = job_beside_first_pages(following=MANY_COMING)
+    prompts = [number for number, (prompts, _) in enumerate(turns) if prompts]
+    *_, before, last = prompts
+    between = [rows for _, rows in turns[before + 1 : last]]
+    assert len(between) >= STEPS_BESIDE_URGENT
+    assert between.count(4) > 0.9 * len(between)
+    # Without them, all the others step.
+    assert all(rows >= 16 for _, rows in turns[last + 3 : last + 400])
 
 
 def test_a_page_that_has_written_much_is_no_longer_urgent(monkeypatch) -> None:

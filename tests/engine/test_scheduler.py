@@ -16,8 +16,10 @@ from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.page_prompt import End
 
 
-def sequence(arrival: int, prompt: int = 10, new: int = 5, priority: int = 0) -> WrittenSequence:
-    task = PageTask([9] * prompt, None, NoRepeat(0), new, priority=priority)
+def sequence(
+    arrival: int, prompt: int = 10, new: int = 5, priority: int = 0, following: int = 0
+) -> WrittenSequence:
+    task = PageTask([9] * prompt, None, NoRepeat(0), new, priority=priority, following=following)
     return WrittenSequence(task, arrival)
 
 
@@ -79,6 +81,21 @@ def test_a_better_ranked_page_finds_a_slot_kept_free_beside_a_long_job() -> None
     scheduler.add(urgent)
     plan = scheduler.plan(1)
     assert (plan.swap_out, plan.prefill) == ((), (urgent,))
+
+
+def test_prompts_to_come_are_those_that_wait_or_are_known_to_follow() -> None:
+    scheduler = Scheduler(slots=3, blocks=20, min_batch=1)
+    assert scheduler.coming == 0
+    for arrival in range(3):
+        scheduler.add(sequence(arrival, following=1 if arrival else 0))
+    assert scheduler.coming == 3
+    scheduler.add(sequence(3, following=40))
+    assert scheduler.coming == 41
+    assert prefilled(scheduler) == [0, 1, 2]
+    # As long as no slot is free, none of them can begin.
+    assert scheduler.coming == 0
+    scheduler.remove(scheduler.running[0])
+    assert scheduler.coming == 41
 
 
 def test_equal_pages_do_not_push_each_other_out() -> None:

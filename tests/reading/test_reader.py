@@ -117,6 +117,12 @@ class SendsFiles(Scripted):
             assert request.drawn().size == request.size
 
 
+def test_a_request_tells_how_many_pages_may_follow() -> None:
+    backend = SendsFiles()
+    Reader(backend).read(pdf(9), pages="2-3,7")
+    assert [(each.page, each.following) for each in backend.requests] == [(2, 2), (3, 1), (7, 0)]
+
+
 def test_a_backend_that_sends_files_gets_files_with_the_same_pixels() -> None:
     backend = SendsFiles()
     document = Reader(backend).read(pdf(11))

@@ -64,6 +64,8 @@ class PageRequest:
             on as it is: those whose ``sends_png`` is True.
         pixels: The page's pixels, in place of ``image``, for backends that pass those on:
             those whose ``sends_pixels`` is True.
+        following: How many pages of the same reading may still come after this one, as far
+            as is known; backends that read many pages at once plan by it.
     """
 
     key: int
@@ -81,6 +83,7 @@ class PageRequest:
     cancellation: Cancellation = field(default_factory=Cancellation, compare=False, repr=False)
     png: PngPicture | None = field(default=None, repr=False)
     pixels: PixelPicture | None = field(default=None, repr=False)
+    following: int = 0
 
     @property
     def size(self) -> tuple[int, int]:

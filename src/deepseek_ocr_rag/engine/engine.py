@@ -43,8 +43,10 @@ MANY_ROWS: Final = 64
 """Fewest rows for which urgent steps pay: a smaller step takes hardly longer than an urgent one."""
 
 STEPS_BESIDE_URGENT: Final = 128
-"""Steps between two prefills while there are urgent sequences; otherwise one is enough. A prefill of
-four pages takes as long as 35 steps of an urgent one."""
+MANY_COMING: Final = 64
+"""While there are urgent sequences, so many steps come between two prefills if at least so many
+prompts are to come. A prefill of four pages takes as long as 35 steps of an urgent one; with fewer
+prompts to come, urgent pages would end hardly sooner, and all the others later."""
 
 MAX_URGENT_ROWS: Final = 8
 """Most sequences in an urgent step."""
@@ -62,13 +64,20 @@ class GenerationHandle:
     def __init__(self, sequence: WrittenSequence, requests: SimpleQueue[_Request]) -> None:
         self.sequence = sequence
         self._requests = requests
-        self._tokens: SimpleQueue[list[int] | None] = SimpleQueue()
+        self._news = threading.Event()
         self._future: Future[GeneratedPage] = Future()
 
     def __iter__(self) -> Iterator[int]:
         """Yield tokens as they come, without the end token; for one consumer."""
-        while (some := self._tokens.get()) is not None:
-            yield from some
+        seen, ended = 0, False
+        while not ended:
+            self._news.wait()
+            # First this, then the tokens: none is missed that comes meanwhile.
+            self._news.clear()
+            ended = self._future.done()
+            tokens = self.sequence.tokens[seen:]
+            seen += len(tokens)
+            yield from tokens
         self._future.result()
 
     def result(self, timeout: float | None = None) -> GeneratedPage:
@@ -83,19 +92,22 @@ class GenerationHandle:
         """Stop generating; the result holds the tokens so far."""
         self._requests.put(_Request(self, cancel=True))
 
-    def put(self, tokens: list[int]) -> None:
-        """Hand tokens to the consumer; for the engine."""
-        self._tokens.put(tokens)
+    def notify(self) -> None:
+        """Tell the consumer that its sequence has new tokens; for the engine."""
+        # Nothing is stored for it: half a million lists for 512 pages, where nobody iterates, would
+        # make each search for garbage hold up the device for 50 ms.
+        if not self._news.is_set():
+            self._news.set()
 
     def finish(self, page: GeneratedPage) -> None:
         """Set the result; for the engine."""
         self._future.set_result(page)
-        self._tokens.put(None)
+        self._news.set()
 
     def fail(self, error: BackendError) -> None:
         """Set an error; for the engine."""
         self._future.set_exception(error)
-        self._tokens.put(None)
+        self._news.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +181,10 @@ class Engine:
     def _run(self) -> None:
         try:
             while True:
+                # This waits. The next plan must know what came meanwhile, or an urgent page would
+                # wait for one more lot of others' prompts.
+                self._collect_steps(STEPS_IN_FLIGHT - 1)
+                self._collect_prefills()
                 self._take_requests()
                 if self._closing:
                     break
@@ -205,17 +221,16 @@ class Engine:
 
     def _iterate(self) -> None:
         self.iterations += 1
-        self._collect_steps(STEPS_IN_FLIGHT - 1)
         drafting = self._takes_drafts(self._next_rows())
         if drafting:
             # Drafts continue the newest token, so the host must know it.
             self._collect_steps(0)
-        self._collect_prefills()
+            self._collect_prefills()
         rows = self._next_rows()
-        pause = STEPS_BESIDE_URGENT if self._urgent(rows) else 1
         plan = self._scheduler.plan(
             1 + MAX_DRAFTS if drafting else 1,
-            prefill=not self._prefills and (not rows or self._steps_since_prefill >= pause),
+            prefill=not self._prefills
+            and (not rows or self._steps_since_prefill >= self._pause(rows)),
         )
         if plan is None:
             self._collect_steps(0)
@@ -238,10 +253,17 @@ class Engine:
     def _next_rows(self) -> list[WrittenSequence]:
         """Return the rows of the next step: a few urgent sequences several times, then all."""
         rows = [sequence for sequence in self._scheduler.running if sequence.prefilled]
-        most = min(MAX_URGENT_STEPS, len(rows) // ROWS_PER_URGENT_STEP)
-        if len(rows) >= MANY_ROWS and self._urgent_steps < most:
-            return self._urgent(rows) or rows
-        return rows
+        if len(rows) < MANY_ROWS:
+            # The others have their slots to themselves once all prompts are done.
+            most = self._pause(rows) - 1
+        else:
+            most = min(MAX_URGENT_STEPS, len(rows) // ROWS_PER_URGENT_STEP)
+        return (self._urgent(rows) if self._urgent_steps < most else []) or rows
+
+    def _pause(self, rows: Sequence[WrittenSequence]) -> int:
+        """Return the steps between two prefills."""
+        pauses = self._urgent(rows) and self._scheduler.coming >= MANY_COMING
+        return STEPS_BESIDE_URGENT if pauses else 1
 
     def _urgent(self, rows: Sequence[WrittenSequence]) -> list[WrittenSequence]:
         """Return the sequences that go before others on the device."""
@@ -287,7 +309,7 @@ class Engine:
         self._urgent_steps = 0 if is_whole else self._urgent_steps + 1
         self._steps_since_prefill += 1
         known = drafting and not any(row.in_flight for row in rows)
-        drafts = [row.drafts() if known else [] for row in rows]
+        drafts = [row.drafts() if known else () for row in rows]
         output = self._runner.step(rows, drafts)
         for row in rows:
             row.in_flight += output.queries
@@ -318,9 +340,8 @@ class Engine:
             # It may have ended meanwhile; tokens after its end are dropped.
             if handle is None:
                 continue
-            known = len(sequence.tokens)
             sequence.take(tokens, logprobs)
-            handle.put(sequence.tokens[known:])
+            handle.notify()
             if sequence.end is not None:
                 self._scheduler.remove(sequence)
                 self._finish(sequence)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,18 +74,23 @@ class StepOutput:
         """Whether it has arrived on the host."""
         return self._done is None or self._done.query()
 
-    def wait(self) -> list[tuple[list[int], list[float]]]:
-        """Wait for the new tokens of each sequence and their log-probabilities."""
+    def wait(self) -> Iterator[tuple[list[int], list[float]]]:
+        """Wait for the new tokens of each sequence and their log-probabilities.
+
+        They are made one after the other: a thousand lists that exist at once would set off searches
+        for garbage, which look at every number of every text while the device has nothing to do.
+        """
         if self._done is not None:
             self._done.synchronize()
         numbers = self._host.numpy()
         counts = numbers[:, 0].tolist()
-        tokens = numbers[:, 1 : 1 + self.queries].tolist()
-        logprobs = numbers[:, 1 + self.queries :].copy().view(np.float32).tolist()
-        return [
-            (written[:count], odds[:count])
-            for count, written, odds in zip(counts, tokens, logprobs, strict=True)
-        ]
+        tokens = numbers[:, 1 : 1 + self.queries].ravel().tolist()
+        logprobs = numbers[:, 1 + self.queries :].ravel().view(np.float32).tolist()
+        starts = range(0, len(tokens), self.queries)
+        return (
+            (tokens[start : start + count], logprobs[start : start + count])
+            for start, count in zip(starts, counts, strict=True)
+        )
 
 
 class Runner:

@@ -71,6 +71,14 @@ class Scheduler:
         """The sequences on the device, best ranked first."""
         return tuple(self._running)
 
+    @property
+    def coming(self) -> int:
+        """Prompts that wait, and those that are known to follow them; 0 if no slot is free."""
+        if len(self._free_slots) <= self._reserved:
+            return 0
+        following = (1 + sequence.task.following for sequence in self._waiting)
+        return max(len(self._waiting), *following, 0)
+
     def add(self, sequence: WrittenSequence) -> None:
         """Add a sequence, which waits for its prefill."""
         insort(self._waiting, sequence, key=_rank)

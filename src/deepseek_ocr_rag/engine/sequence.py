@@ -39,6 +39,7 @@ class PageTask:
     temperature: float = 0.0  # 0 takes the most probable token
     source: Sequence[int] = ()  # tokens of the text layer, for drafts; changes only the speed
     priority: int = 0  # smaller ones go first; better ranked pages get more steps
+    following: int = 0  # pages that are known to come after it
     on_prefill: Callable[[], object] = _ignore  # called once the picture is no longer needed
     should_stop: StopCheck = never_stop  # called every ``interval`` tokens
     interval: int = 32  # 1 for streaming

@@ -133,6 +133,7 @@ class BackendStream(PageStream):
                 if prepared.image or prepared.png or prepared.pixels
                 else None,
                 cancellation=self._cancellation,
+                following=len(self.page_numbers) - key - 1,
             )
         self._check_cancelled()
 

@@ -146,6 +146,7 @@ class _EngineServer:
             temperature=told["temperature"],
             source=told["source"],
             priority=told["priority"],
+            following=told["following"],
             on_prefill=partial(self._begun, key),
             should_stop=partial(self._pass_on, key, "tokens" if told["stream"] else "piece"),
             interval=1 if told["stream"] else TOKENS_PER_FRAME,

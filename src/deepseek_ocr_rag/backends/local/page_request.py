@@ -32,6 +32,7 @@ class EngineRequest:
     temperature: float = 0.0  # 0 takes the most probable token
     source: Sequence[int] = ()  # tokens that the text probably contains, to draft from
     priority: int = 0  # smaller numbers go first
+    following: int = 0  # pages that are known to come after it
     stream: bool = False  # whether to send each token at once
 
     def frame(self, key: int) -> Frame | StreamedFrame:
@@ -48,6 +49,7 @@ class EngineRequest:
             "temperature": self.temperature,
             "source": list(self.source),
             "priority": self.priority,
+            "following": self.following,
             "stream": self.stream,
         }
         if isinstance(self.image, PixelPicture):

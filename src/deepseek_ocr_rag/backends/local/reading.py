@@ -182,6 +182,7 @@ def engine_request(
         temperature=attempt.temperature,
         source=_draft(settings, request) if early and not attempt.turn else (),
         priority=0 if early else 1,
+        following=request.following,
         stream=stream,
     )
 
