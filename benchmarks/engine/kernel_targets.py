@@ -48,7 +48,7 @@ from deepseek_ocr_rag.engine.kernels import (
     window_attention,
 )
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
-from deepseek_ocr_rag.engine.weights.config import PUBLISHED
+from deepseek_ocr_rag.engine.weights.config import PUBLISHED, QwenConfig
 
 LAUNCHING = (
     activations, moe, norms, paged_attention, patch_embedding, prompt_attention,
@@ -59,6 +59,12 @@ REGISTERS = 64 * 1024
 
 WINDOW = 512
 """Of the model whose pages have no limit, whose attention has kernels of its own."""
+
+
+SECOND = replace(
+    PUBLISHED, sam=replace(PUBLISHED.sam, widths=(512, 896)), second=QwenConfig(width=896)
+)
+"""DeepSeek-OCR-2, but for its decoder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,18 +155,21 @@ def needs(card: Card) -> list[Need]:
     config = compile_ahead.few_layers(PUBLISHED)
     windowed = replace(config, decoder=replace(config.decoder, reference_window=WINDOW))
     kinds = [
-        (config, "model", "model"),
-        (config, "model", "int8-all"),
-        (windowed, "model", "model"),
+        (config, "model", "model", "model"),
+        (config, "model", "int8-all", "model"),
+        (windowed, "model", "model", "model"),
     ]
     if card.capability >= startup.EIGHT_BIT_CAPABILITY:
-        kinds.append((config, "fp8", "fp8-all"))
+        kinds.append((config, "fp8", "fp8-all", "fp8"))
+        kinds.append((compile_ahead.few_layers(SECOND), "model", "model", "fp8"))
     compiled: list[Any] = []
     with _as_if_on(card, compiled):
-        for sizes, cache, weights in kinds:
-            settings = startup.EngineSettings(cache=cache, weights=weights, slots=startup.MAX_SLOTS)
+        for sizes, cache, weights, vision in kinds:
+            settings = startup.EngineSettings(
+                cache=cache, weights=weights, slots=startup.MAX_SLOTS, vision=vision
+            )
             rehearsal = startup._rehearsal(sizes, settings, 0)
-            stand_in = compile_ahead.stand_in(sizes, weights, torch.device("cuda"))
+            stand_in = compile_ahead.stand_in(sizes, weights, torch.device("cuda"), vision)
             compile_ahead.rehearse(sizes, stand_in, KernelOps(), rehearsal)
     # Several launches share a kernel.
     found = {}

@@ -1,16 +1,26 @@
-"""Computes the activations of the vision towers in place and in one pass."""
+"""Computes the activations of the vision towers in one pass: in place, or rounded to fp8."""
 
 from __future__ import annotations
 
+from typing import Final
+
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
 from .launching import launch
 
-__all__ = ["gelu", "quick_gelu"]
+__all__ = ["activate_in_fp8", "gelu", "quick_gelu"]
 
 BLOCK = 2048
+
+LARGEST = torch.finfo(torch.float8_e4m3fn).max
+
+NONE: Final = tl.constexpr(0)
+GELU: Final = tl.constexpr(1)
+QUICK_GELU: Final = tl.constexpr(2)
+GATED: Final = tl.constexpr(3)
 
 
 @triton.jit
@@ -31,15 +41,17 @@ def _upper_tail(size):
 
 
 @triton.jit
+def _gelu(value):
+    size = tl.abs(value)
+    return tl.maximum(value, 0.0) - size * _upper_tail(size)
+
+
+@triton.jit
 def _activate(values, count, QUICK: tl.constexpr, BLOCK: tl.constexpr):
     offset = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = offset < count
     value = tl.load(values + offset, mask=inside, other=0.0).to(tl.float32)
-    if QUICK:
-        result = value * tl.sigmoid(1.702 * value)
-    else:
-        size = tl.abs(value)
-        result = tl.maximum(value, 0.0) - size * _upper_tail(size)
+    result = value * tl.sigmoid(1.702 * value) if QUICK else _gelu(value)
     tl.store(values + offset, result.to(values.dtype.element_ty), mask=inside)
 
 
@@ -65,3 +77,63 @@ def quick_gelu(values: Tensor) -> Tensor:
         _activate, (triton.cdiv(count, BLOCK),), values, count, QUICK=True, BLOCK=BLOCK, num_warps=8
     )
     return values
+
+
+@triton.jit
+def _activate_in_fp8(
+    values,
+    stored,
+    scales,
+    width,
+    ACTIVATION: tl.constexpr,
+    BLOCK: tl.constexpr,
+    LARGEST: tl.constexpr,
+):
+    """Compute one row of results, and round it; rows of a gated activation are twice as wide."""
+    row = tl.program_id(0).to(tl.int64)
+    channel = tl.arange(0, BLOCK)
+    inside = channel < width
+    if ACTIVATION == GATED:
+        start = values + row * (2 * width) + channel
+        gate = tl.load(start, mask=inside, other=0.0).to(tl.float32)
+        up = tl.load(start + width, mask=inside, other=0.0).to(tl.float32)
+        result = gate * tl.sigmoid(gate) * up
+    else:
+        result = tl.load(values + row * width + channel, mask=inside, other=0.0).to(tl.float32)
+        if ACTIVATION == GELU:
+            result = _gelu(result)
+        elif ACTIVATION == QUICK_GELU:
+            result = result * tl.sigmoid(1.702 * result)
+    scale = tl.maximum(tl.max(tl.abs(result), 0), 1e-12) / LARGEST
+    eight = (result / scale).to(stored.dtype.element_ty)
+    tl.store(stored + row * width + channel, eight, mask=inside)
+    tl.store(scales + row, scale)
+
+
+ACTIVATIONS: Final = {"none": NONE, "gelu": GELU, "quick_gelu": QUICK_GELU, "gated": GATED}
+
+
+def activate_in_fp8(values: Tensor, activation: str) -> tuple[Tensor, Tensor]:
+    """Apply one of :data:`ACTIVATIONS`, and round each row of its results with a scale of its own.
+
+    Values must be contiguous. Returns fp8, ``(..., width)``, and float32, ``(..., 1)``.
+    """
+    *rows, width = values.shape
+    if activation == "gated":
+        width //= 2
+    stored = torch.empty(*rows, width, dtype=torch.float8_e4m3fn, device=values.device)
+    scales = torch.empty(*rows, 1, dtype=torch.float32, device=values.device)
+    block = triton.next_power_of_2(width)
+    launch(
+        _activate_in_fp8,
+        (scales.numel(),),
+        values,
+        stored,
+        scales,
+        width,
+        ACTIVATION=ACTIVATIONS[activation],
+        BLOCK=block,
+        LARGEST=LARGEST,
+        num_warps=4 if block <= 4096 else 8,
+    )
+    return stored, scales

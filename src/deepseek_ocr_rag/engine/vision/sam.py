@@ -16,6 +16,7 @@ from ..weights.tensors import SamLayer, SamWeights
 from .pointwise import add_norm, gelu, layer_norm
 from .positions import fitted_grid, fitted_table
 from .preprocessing import patch_vectors
+from .products import Values, product
 from .sam_attention import window_attention
 
 __all__ = ["Sam"]
@@ -49,14 +50,15 @@ class Sam:
         stream = weights.patches(patches) + fitted.positions
         change = None
         for layer, tables in zip(weights.layers, fitted.tables, strict=True):
-            stream, normed = add_norm(stream, change, layer.attention_norm)
-            stream, normed = add_norm(stream, self._attend(layer, normed, tables), layer.mlp_norm)
-            change = layer.down(gelu(layer.up(normed)))
+            stream, normed = add_norm(stream, change, layer.attention_norm, layer.qkv)
+            change = self._attend(layer, normed, tables)
+            stream, normed = add_norm(stream, change, layer.mlp_norm, layer.up)
+            change = product(gelu(product(normed, layer.up), layer.down), layer.down)
         stream = stream if change is None else stream + change
         return self._neck(stream)
 
-    def _attend(self, layer: SamLayer, normed: Tensor, tables: tuple[Tensor, Tensor]) -> Tensor:
-        qkv = layer.qkv(normed)
+    def _attend(self, layer: SamLayer, normed: Values, tables: tuple[Tensor, Tensor]) -> Tensor:
+        qkv = product(normed, layer.qkv)
         seen = window_attention(qkv, layer.qkv.bias, *tables, heads=self._config.heads)
         return layer.projection(seen)
 

@@ -1,29 +1,58 @@
 """Quantizes the experts, which hold three quarters of the model's bytes, to eight bits; or all layers.
 
-What stays in 16 bits is what the public eight-bit checkpoints of this family leave so: the towers, the
-projector, embeddings and the head, routers and norms.
+What stays in 16 bits is what the public eight-bit checkpoints of this family leave so: the
+projector, embeddings and the head, routers and norms, and the towers, unless these are asked for.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
-from .tensors import DecoderLayer, DenseWeights, EngineWeights, ExpertWeights, Matrix
+from .tensors import (
+    ClipLayer,
+    ClipWeights,
+    DecoderLayer,
+    DenseWeights,
+    EngineWeights,
+    ExpertWeights,
+    Linear,
+    Matrix,
+    QwenLayer,
+    SamLayer,
+)
 
-__all__ = ["EightBits", "WeightType", "quantize", "quantize_decoder"]
+__all__ = [
+    "EightBits",
+    "VisionType",
+    "WeightType",
+    "quantize",
+    "quantize_decoder",
+    "quantize_towers",
+    "quantized",
+]
 
 WeightType = Literal["model", "int8", "fp8", "int8-all", "fp8-all"]
 """How weights are stored: as published, with the experts in eight bits, or with the decoder's dense
 layers in eight bits too."""
 
+VisionType = Literal["model", "fp8"]
+"""How the vision towers multiply: in the weights' type, or most of it in fp8."""
+
 EightBits = Literal["int8", "fp8"]
 
 STORED: Final = {"int8": torch.int8, "fp8": torch.float8_e4m3fn}
 LARGEST: Final = {"int8": 127.0, "fp8": torch.finfo(torch.float8_e4m3fn).max}
+
+
+def quantized(weights: EngineWeights, stored: WeightType, vision: VisionType) -> EngineWeights:
+    """Store weights as the settings say."""
+    if stored != "model":
+        weights = quantize_decoder(weights, stored)
+    return weights if vision == "model" else quantize_towers(weights)
 
 
 def quantize_decoder(weights: EngineWeights, stored: WeightType) -> EngineWeights:
@@ -37,6 +66,39 @@ def quantize_decoder(weights: EngineWeights, stored: WeightType) -> EngineWeight
     if stored.endswith("-all"):
         layers = tuple(_dense(layer, kind) for layer in layers)
     return replace(weights, decoder=replace(weights.decoder, layers=layers))
+
+
+def quantize_towers(weights: EngineWeights) -> EngineWeights:
+    """Store the towers' large matrices in fp8, with a scale for each output channel.
+
+    What they multiply gets its scales while the network runs (:mod:`..vision.products`). Those after
+    attention stay: rounding its result would take the time that the product saves.
+    """
+    sam, second = weights.vision.sam, weights.vision.second
+    sam = replace(sam, layers=tuple(map(_tower_layer, sam.layers)))
+    second = (
+        replace(second, layers=tuple(map(_tower_layer, second.layers)))
+        if isinstance(second, ClipWeights)
+        else replace(second, layers=tuple(map(_qwen_layer, second.layers)))
+    )
+    return replace(weights, vision=replace(weights.vision, sam=sam, second=second))
+
+
+TowerLayer = TypeVar("TowerLayer", SamLayer, ClipLayer)
+
+
+def _tower_layer(layer: TowerLayer) -> TowerLayer:
+    return replace(layer, qkv=_linear(layer.qkv), up=_linear(layer.up), down=_linear(layer.down))
+
+
+def _qwen_layer(layer: QwenLayer) -> QwenLayer:
+    mlp = DenseWeights(_matrix(layer.mlp.gate_up, "fp8"), _matrix(layer.mlp.down, "fp8"))
+    return replace(layer, qkv=_linear(layer.qkv), mlp=mlp)
+
+
+def _linear(layer: Linear) -> Linear:
+    stored, scales = quantize(layer.weight[None], "fp8")
+    return Linear(stored[0], layer.bias, scales[0])
 
 
 def _experts(layer: DecoderLayer, kind: EightBits) -> DecoderLayer:
