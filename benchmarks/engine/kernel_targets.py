@@ -48,7 +48,7 @@ from deepseek_ocr_rag.engine.kernels import (
     window_attention,
 )
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
-from deepseek_ocr_rag.engine.weights.config import PUBLISHED, QwenConfig
+from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 
 LAUNCHING = (
     activations, moe, norms, paged_attention, patch_embedding, prompt_attention,
@@ -59,12 +59,6 @@ REGISTERS = 64 * 1024
 
 WINDOW = 512
 """Of the model whose pages have no limit, whose attention has kernels of its own."""
-
-
-SECOND = replace(
-    PUBLISHED, sam=replace(PUBLISHED.sam, widths=(512, 896)), second=QwenConfig(width=896)
-)
-"""DeepSeek-OCR-2, but for its decoder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +155,6 @@ def needs(card: Card) -> list[Need]:
     ]
     if card.capability >= startup.EIGHT_BIT_CAPABILITY:
         kinds.append((config, "fp8", "fp8-all", "fp8"))
-        kinds.append((compile_ahead.few_layers(SECOND), "model", "model", "fp8"))
     compiled: list[Any] = []
     with _as_if_on(card, compiled):
         for sizes, cache, weights, vision in kinds:

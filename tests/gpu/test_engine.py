@@ -29,7 +29,7 @@ from deepseek_ocr_rag.engine.startup import EngineSettings, start_engine
 from deepseek_ocr_rag.engine.vision.towers import Vision
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED, engine_config
 from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
-from deepseek_ocr_rag.engine.weights.quantization import quantize_decoder, quantize_towers
+from deepseek_ocr_rag.engine.weights.quantization import quantize_decoder, quantize_first_tower
 from deepseek_ocr_rag.engine.weights.tensors import EngineWeights
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
@@ -192,7 +192,7 @@ def test_first_logits_in_bfloat16_are_close_to_float32(full_size) -> None:
 def test_what_vision_in_fp8_costs_the_first_logits() -> None:
     exact = random_weights(PUBLISHED, device="cuda", deviation=0.02)
     expected = first_logits(exact, kernels())
-    error = relative(first_logits(quantize_towers(exact), kernels()), expected)
+    error = relative(first_logits(quantize_first_tower(exact), kernels()), expected)
     print(f"first logits, vision fp8 beside bfloat16: {error:.4f}")
     assert error <= 1e-1
 

@@ -82,7 +82,7 @@ class EngineSettings:
     slots: int | None = None  # most pages at once; None takes as many as are useful and fit
     weights: WeightType = "model"  # "int8" and "fp8" store the experts in eight bits: 2.4 GB less;
     # "int8-all" and "fp8-all" the dense layers too: 0.1 GB less than that
-    vision: VisionType = "model"  # "fp8" multiplies in eight bits in the towers
+    vision: VisionType = "model"  # "fp8" multiplies in eight bits in the first tower
 
 
 def engine_device(settings: EngineSettings) -> torch.device:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
 import triton
 import triton.language as tl
@@ -11,16 +9,11 @@ from torch import Tensor
 
 from .launching import launch
 
-__all__ = ["activate_in_fp8", "gelu", "quick_gelu"]
+__all__ = ["gelu", "gelu_in_fp8", "quick_gelu"]
 
 BLOCK = 2048
 
 LARGEST = torch.finfo(torch.float8_e4m3fn).max
-
-NONE: Final = tl.constexpr(0)
-GELU: Final = tl.constexpr(1)
-QUICK_GELU: Final = tl.constexpr(2)
-GATED: Final = tl.constexpr(3)
 
 
 @triton.jit
@@ -80,60 +73,36 @@ def quick_gelu(values: Tensor) -> Tensor:
 
 
 @triton.jit
-def _activate_in_fp8(
-    values,
-    stored,
-    scales,
-    width,
-    ACTIVATION: tl.constexpr,
-    BLOCK: tl.constexpr,
-    LARGEST: tl.constexpr,
-):
-    """Compute one row of results, and round it; rows of a gated activation are twice as wide."""
+def _gelu_in_fp8(values, stored, scales, width, BLOCK: tl.constexpr, LARGEST: tl.constexpr):
+    """Compute one row, and round it with a scale of its own."""
     row = tl.program_id(0).to(tl.int64)
     channel = tl.arange(0, BLOCK)
     inside = channel < width
-    if ACTIVATION == GATED:
-        start = values + row * (2 * width) + channel
-        gate = tl.load(start, mask=inside, other=0.0).to(tl.float32)
-        up = tl.load(start + width, mask=inside, other=0.0).to(tl.float32)
-        result = gate * tl.sigmoid(gate) * up
-    else:
-        result = tl.load(values + row * width + channel, mask=inside, other=0.0).to(tl.float32)
-        if ACTIVATION == GELU:
-            result = _gelu(result)
-        elif ACTIVATION == QUICK_GELU:
-            result = result * tl.sigmoid(1.702 * result)
-    scale = tl.maximum(tl.max(tl.abs(result), 0), 1e-12) / LARGEST
-    eight = (result / scale).to(stored.dtype.element_ty)
+    result = _gelu(tl.load(values + row * width + channel, mask=inside, other=0.0).to(tl.float32))
+    peak = tl.maximum(tl.max(tl.abs(result), 0), 1e-12)
+    # A factor: a division of each number would take a third of the time.
+    eight = (result * (LARGEST / peak)).to(stored.dtype.element_ty)
     tl.store(stored + row * width + channel, eight, mask=inside)
-    tl.store(scales + row, scale)
+    tl.store(scales + row, peak / LARGEST)
 
 
-ACTIVATIONS: Final = {"none": NONE, "gelu": GELU, "quick_gelu": QUICK_GELU, "gated": GATED}
+def gelu_in_fp8(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute the same of contiguous ``(..., width)``, each row rounded with a scale of its own.
 
-
-def activate_in_fp8(values: Tensor, activation: str) -> tuple[Tensor, Tensor]:
-    """Apply one of :data:`ACTIVATIONS`, and round each row of its results with a scale of its own.
-
-    Values must be contiguous. Returns fp8, ``(..., width)``, and float32, ``(..., 1)``.
+    Returns fp8, ``(..., width)``, and float32, ``(..., 1)``.
     """
     *rows, width = values.shape
-    if activation == "gated":
-        width //= 2
-    stored = torch.empty(*rows, width, dtype=torch.float8_e4m3fn, device=values.device)
+    stored = torch.empty_like(values, dtype=torch.float8_e4m3fn)
     scales = torch.empty(*rows, 1, dtype=torch.float32, device=values.device)
-    block = triton.next_power_of_2(width)
     launch(
-        _activate_in_fp8,
+        _gelu_in_fp8,
         (scales.numel(),),
         values,
         stored,
         scales,
         width,
-        ACTIVATION=ACTIVATIONS[activation],
-        BLOCK=block,
+        BLOCK=triton.next_power_of_2(width),
         LARGEST=LARGEST,
-        num_warps=4 if block <= 4096 else 8,
+        num_warps=4,
     )
     return stored, scales

@@ -89,9 +89,9 @@ def _add_layer_norm(
     shift = tl.load(bias + channel, mask=known, other=0.0).to(tl.float32)
     result = centred * spread[:, None] * factor[None, :] + shift[None, :]
     if LARGEST > 0:
-        scale = tl.maximum(tl.max(tl.abs(result), 1), 1e-12) / LARGEST
-        tl.store(scales + row, scale, mask=row < rows)
-        result = result / scale[:, None]
+        peak = tl.maximum(tl.max(tl.abs(result), 1), 1e-12)
+        tl.store(scales + row, peak / LARGEST, mask=row < rows)
+        result = result * (LARGEST / peak)[:, None]
     tl.store(normed + offset, result.to(normed.dtype.element_ty), mask=inside)
 
 

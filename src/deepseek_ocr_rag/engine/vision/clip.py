@@ -17,7 +17,6 @@ from ..weights.config import ClipConfig
 from ..weights.tensors import ClipLayer, ClipWeights
 from .pointwise import add_norm, layer_norm, quick_gelu
 from .positions import fitted_grid
-from .products import Values, product
 
 __all__ = ["Clip"]
 
@@ -46,20 +45,19 @@ class Clip:
         stream = layer_norm(stream, weights.input_norm)
         change = None
         for layer in weights.layers:
-            stream, normed = add_norm(stream, change, layer.attention_norm, layer.qkv)
-            change = self._attend(layer, normed)
-            stream, normed = add_norm(stream, change, layer.mlp_norm, layer.up)
-            change = product(quick_gelu(product(normed, layer.up), layer.down), layer.down)
+            stream, normed = add_norm(stream, change, layer.attention_norm)
+            stream, normed = add_norm(stream, self._attend(layer, normed), layer.mlp_norm)
+            change = layer.down(quick_gelu(layer.up(normed)))
         stream = stream if change is None else stream + change
         return stream[:, 1:]
 
-    def _attend(self, layer: ClipLayer, normed: Values) -> Tensor:
-        qkv = product(normed, layer.qkv)
-        split = qkv.view(*qkv.shape[:2], 3, self._config.heads, -1)
-        query, key, value = split.permute(2, 0, 3, 1, 4)
+    def _attend(self, layer: ClipLayer, normed: Tensor) -> Tensor:
+        pictures, length, width = normed.shape
+        qkv = layer.qkv(normed).view(pictures, length, 3, self._config.heads, -1)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
         with sdpa_kernel(ATTENTION):
             seen = functional.scaled_dot_product_attention(query, key, value)
-        return layer.projection(seen.transpose(1, 2).flatten(2))
+        return layer.projection(seen.transpose(1, 2).reshape(pictures, length, width))
 
     def _fit(self, grid: int) -> Tensor:
         if grid not in self._positions:

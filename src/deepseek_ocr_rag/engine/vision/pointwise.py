@@ -1,7 +1,6 @@
 """Computes norms and activations of the vision towers: by a kernel if possible, else by PyTorch.
 
-What a layer in fp8 multiplies is rounded here, as it is made: functions that are given the layer
-that follows return what that layer multiplies.
+What a layer in fp8 multiplies is rounded as it is made, by the functions that are given the layer.
 """
 
 from __future__ import annotations
@@ -13,18 +12,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..weights.tensors import LayerNorm, Linear, Matrix
+from ..weights.tensors import LayerNorm, Linear
 from .products import RoundedRows, Values, rounded
 
 __all__ = [
     "add_norm",
-    "gated",
-    "gelu",
+    "add_norm_for",
+    "gelu_for",
     "has_kernels",
     "has_triton",
     "layer_norm",
     "quick_gelu",
-    "rows_for",
 ]
 
 
@@ -52,62 +50,57 @@ def layer_norm(values: Tensor, norm: LayerNorm) -> Tensor:
     return functional.layer_norm(values, values.shape[-1:], norm.weight, norm.bias, norm.epsilon)
 
 
-def add_norm(
-    values: Tensor, change: Tensor | None, norm: LayerNorm, layer: Linear
-) -> tuple[Tensor, Values]:
-    """Add a layer's output to the residual stream; return the sum and its layer norm for a layer.
+def add_norm(values: Tensor, change: Tensor | None, norm: LayerNorm) -> tuple[Tensor, Tensor]:
+    """Add a layer's output to the residual stream; return the sum and its layer norm.
 
     ``values`` has the shape ``(..., width)`` and may be overwritten; ``change`` is None before the
     first layer.
     """
     if change is None:
-        return values, rows_for(layer, layer_norm(values, norm))
+        return values, layer_norm(values, norm)
     if has_kernels(values):
-        from ..kernels.norms import add_layer_norm, add_layer_norm_in_fp8
+        from ..kernels.norms import add_layer_norm as kernel
+
+        return kernel(values, change, norm)
+    total = values + change
+    return total, layer_norm(total, norm)
+
+
+def add_norm_for(
+    layer: Linear, values: Tensor, change: Tensor | None, norm: LayerNorm
+) -> tuple[Tensor, Values]:
+    """Add and norm likewise; the norm is rounded if the layer that multiplies it is in fp8."""
+    if layer.scales is None:
+        return add_norm(values, change, norm)
+    if change is not None and has_kernels(values):
+        from ..kernels.norms import add_layer_norm_in_fp8 as kernel
+
+        total, stored, scales = kernel(values, change, norm)
+        return total, RoundedRows(stored, scales, values.dtype)
+    total, normed = add_norm(values, change, norm)
+    return total, rounded(normed)
+
+
+def gelu_for(layer: Linear, values: Tensor) -> Values:
+    """Compute ``x * Phi(x)``, not the tanh approximation; may overwrite the argument.
+
+    The result is rounded if the layer that multiplies it is in fp8.
+    """
+    if has_kernels(values):
+        from ..kernels import activations
 
         if layer.scales is None:
-            return add_layer_norm(values, change, norm)
-        total, stored, scales = add_layer_norm_in_fp8(values, change, norm)
-        return total, RoundedRows(stored, scales, values.dtype)
-    total = values + change
-    return total, rows_for(layer, layer_norm(total, norm))
+            return activations.gelu(values)
+        stored, scales = activations.gelu_in_fp8(values)
+        return RoundedRows(stored, scales, values.dtype)
+    result = functional.gelu(values)
+    return result if layer.scales is None else rounded(result)
 
 
-def rows_for(layer: Linear | Matrix, values: Tensor) -> Values:
-    """Round values if the layer that multiplies them is in fp8."""
-    if layer.scales is None:
-        return values
-    return _in_fp8(values, "none") if has_kernels(values) else rounded(values)
-
-
-def gelu(values: Tensor, layer: Linear) -> Values:
-    """Compute ``x * Phi(x)``, not the tanh approximation, for a layer; may overwrite the argument."""
-    if has_kernels(values):
-        from ..kernels.activations import gelu as kernel
-
-        return kernel(values) if layer.scales is None else _in_fp8(values, "gelu")
-    return rows_for(layer, functional.gelu(values))
-
-
-def quick_gelu(values: Tensor, layer: Linear) -> Values:
+def quick_gelu(values: Tensor) -> Tensor:
     """Compute ``x * sigmoid(1.702 x)``, as CLIP was trained with; may overwrite the argument."""
     if has_kernels(values):
         from ..kernels.activations import quick_gelu as kernel
 
-        return kernel(values) if layer.scales is None else _in_fp8(values, "quick_gelu")
-    return rows_for(layer, values * torch.sigmoid(1.702 * values))
-
-
-def gated(values: Tensor, layer: Matrix) -> Values:
-    """Multiply the second half of the last dimension by the SiLU of the first, for a layer."""
-    if layer.scales is not None and has_kernels(values):
-        return _in_fp8(values, "gated")
-    gate, up = values.chunk(2, -1)
-    return rows_for(layer, functional.silu(gate) * up)
-
-
-def _in_fp8(values: Tensor, activation: str) -> RoundedRows:
-    from ..kernels.activations import activate_in_fp8
-
-    stored, scales = activate_in_fp8(values, activation)
-    return RoundedRows(stored, scales, values.dtype)
+        return kernel(values)
+    return values * torch.sigmoid(1.702 * values)

@@ -1,8 +1,8 @@
-"""Matrix products of the towers: in the weights' type, or in fp8.
+"""Matrix products of the first tower: in the weights' type, or in fp8.
 
 In fp8 both factors are rounded: weights once, with a scale for each output, and values while the
-network runs, with a scale for each row. Where a norm or an activation makes the values, it rounds
-them as it writes (:mod:`.pointwise`); a pass of its own would take most of the time that is saved.
+network runs, with a scale for each row. Norms and activations round their results as they write
+them (:mod:`.pointwise`): a pass of its own would take most of the time that the product saves.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..weights.tensors import Linear, Matrix
+from ..weights.tensors import Linear
 
 __all__ = ["RoundedRows", "Values", "product", "rounded"]
 
@@ -40,14 +40,13 @@ def rounded(values: Tensor) -> RoundedRows:
     return RoundedRows((exact / scales).to(torch.float8_e4m3fn), scales, values.dtype)
 
 
-def product(values: Values, layer: Linear | Matrix) -> Tensor:
+def product(values: Values, layer: Linear) -> Tensor:
     """Apply a linear layer to the last dimension of values, which are rounded if the layer is in fp8.
 
     Returns the type of the values, before they were rounded.
     """
-    bias = layer.bias if isinstance(layer, Linear) else None
     if isinstance(values, Tensor):
-        return functional.linear(values, layer.weight, bias)
+        return layer(values)
     if layer.scales is None:
         raise ValueError("only a layer in fp8 multiplies rounded values")
     stored, scales = values.stored.flatten(0, -2), values.scales.flatten(0, -2)
@@ -58,11 +57,11 @@ def product(values: Values, layer: Linear | Matrix) -> Tensor:
             layer.weight.T,
             scales,
             layer.scales[None],
-            bias,
+            layer.bias,
             out_dtype=torch.bfloat16,
             use_fast_accum=True,
         )
     else:
-        result = functional.linear(stored.float(), layer.weight.float()) * scales * layer.scales
-        result = (result if bias is None else result + bias).to(values.dtype)
+        exact = functional.linear(stored.float(), layer.weight.float())
+        result = (exact * scales * layer.scales + layer.bias).to(values.dtype)
     return result.view(*values.stored.shape[:-1], -1)

@@ -15,8 +15,6 @@ from torch.nn import functional
 
 from ..weights.config import QwenConfig
 from ..weights.tensors import QwenLayer, QwenWeights
-from .pointwise import gated, rows_for
-from .products import Values, product
 
 __all__ = ["Qwen"]
 
@@ -40,20 +38,20 @@ class Qwen:
         position = torch.arange(stream.shape[1], device=stream.device)
         seen = (position < count) | (position <= position[:, None])
         for layer in weights.layers:
-            normed = rows_for(layer.qkv, self._norm(stream, layer.attention_norm))
-            stream = stream + self._attend(layer, normed, seen)
-            normed = rows_for(layer.mlp.gate_up, self._norm(stream, layer.mlp_norm))
-            inner = gated(product(normed, layer.mlp.gate_up), layer.mlp.down)
-            stream = stream + product(inner, layer.mlp.down)
+            stream = stream + self._attend(layer, self._norm(stream, layer.attention_norm), seen)
+            gate, up = functional.linear(
+                self._norm(stream, layer.mlp_norm), layer.mlp.gate_up.weight
+            ).chunk(2, -1)
+            stream = stream + functional.linear(functional.silu(gate) * up, layer.mlp.down.weight)
         return self._norm(stream[:, count:], weights.norm)
 
     def _norm(self, values: Tensor, weight: Tensor) -> Tensor:
         return functional.rms_norm(values, weight.shape, weight, self._config.epsilon)
 
-    def _attend(self, layer: QwenLayer, normed: Values, seen: Tensor) -> Tensor:
+    def _attend(self, layer: QwenLayer, normed: Tensor, seen: Tensor) -> Tensor:
         config = self._config
-        qkv = product(normed, layer.qkv)
-        split = qkv.view(*qkv.shape[:2], -1, config.head_width).transpose(1, 2)
+        pictures, length, width = normed.shape
+        split = layer.qkv(normed).view(pictures, length, -1, config.head_width).transpose(1, 2)
         query, key, value = torch.split(
             split, [config.heads, config.key_heads, config.key_heads], dim=1
         )
@@ -65,7 +63,8 @@ class Qwen:
             value.repeat_interleave(sharing, 1),
             attn_mask=seen,
         )
-        return functional.linear(found.transpose(1, 2).flatten(2), layer.projection)
+        joined = found.transpose(1, 2).reshape(pictures, length, width)
+        return functional.linear(joined, layer.projection)
 
     def _turned(self, heads: Tensor) -> Tensor:
         """Apply rotary positions to ``(pictures, heads, length, head width)``."""

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from ..weights.config import SamConfig
 from ..weights.tensors import SamLayer, SamWeights
-from .pointwise import add_norm, gelu, layer_norm
+from .pointwise import add_norm_for, gelu_for, layer_norm
 from .positions import fitted_grid, fitted_table
 from .preprocessing import patch_vectors
 from .products import Values, product
@@ -50,10 +50,10 @@ class Sam:
         stream = weights.patches(patches) + fitted.positions
         change = None
         for layer, tables in zip(weights.layers, fitted.tables, strict=True):
-            stream, normed = add_norm(stream, change, layer.attention_norm, layer.qkv)
+            stream, normed = add_norm_for(layer.qkv, stream, change, layer.attention_norm)
             change = self._attend(layer, normed, tables)
-            stream, normed = add_norm(stream, change, layer.mlp_norm, layer.up)
-            change = product(gelu(product(normed, layer.up), layer.down), layer.down)
+            stream, normed = add_norm_for(layer.up, stream, change, layer.mlp_norm)
+            change = product(gelu_for(layer.down, product(normed, layer.up)), layer.down)
         stream = stream if change is None else stream + change
         return self._neck(stream)
 
