@@ -68,6 +68,8 @@ def test_what_is_compiled_ahead_are_pages_that_the_family_can_read(config, slots
     for page in rehearsal.pages[:1]:
         views = page.views(torch.device("cpu"))
         assert {views.global_view.shape[-1], views.tiles.shape[-1]} == set(rehearsal.view_sides)
+    assert rehearsal.vision == "model"
+    assert startup._rehearsal(config, EngineSettings(vision="fp8"), 2**37).vision == "fp8"
     # Without room nothing is left out but sizes that cannot come.
     assert startup._rehearsal(config, EngineSettings(), -1).slots == 1
 
