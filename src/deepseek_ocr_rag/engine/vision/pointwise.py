@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..weights.tensors import LayerNorm, Linear
-from .products import RoundedRows, Values, rounded
+from .fp8_products import RoundedRows, Values, rounded
 
 __all__ = [
     "add_norm",

@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from ..weights.config import SamConfig
 from ..weights.tensors import SamLayer, SamWeights
+from .fp8_products import Values, product
 from .pointwise import add_norm_for, gelu_for, layer_norm
 from .positions import fitted_grid, fitted_table
 from .preprocessing import patch_vectors
-from .products import Values, product
 from .sam_attention import window_attention
 
 __all__ = ["Sam"]

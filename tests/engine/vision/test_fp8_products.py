@@ -9,8 +9,8 @@ import tiny_engine
 import torch
 from torch.nn import functional
 
+from deepseek_ocr_rag.engine.vision.fp8_products import RoundedRows, product, rounded
 from deepseek_ocr_rag.engine.vision.pointwise import add_norm_for, gelu_for
-from deepseek_ocr_rag.engine.vision.products import RoundedRows, product, rounded
 from deepseek_ocr_rag.engine.vision.towers import Vision
 from deepseek_ocr_rag.engine.weights.loading import random_weights
 from deepseek_ocr_rag.engine.weights.quantization import quantize, quantize_first_tower, quantized
