@@ -264,7 +264,8 @@ def test_no_module_uses_private_names_of_another() -> None:
         "_asdict",
         "_fields",
         "_fields_",
-    }  # os, namedtuple, ctypes
+        "_scaled_mm",
+    }  # os, namedtuple, ctypes; torch, whose product in fp8 has no public name before 2.10
     wrong: dict[str, list[str]] = {}
     for path in OUR_FILES:
         tree = parsed(path)

@@ -115,7 +115,7 @@ class Local:
                 "folder": str(folder),
                 "tokenizer": str(tokenizer),
                 **dict.fromkeys(("device", "memory_limit", "slots")),
-                **dict.fromkeys(("cache", "weights"), "model"),
+                **dict.fromkeys(("cache", "weights", "vision"), "model"),
             }
         )
 

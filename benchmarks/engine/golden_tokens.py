@@ -2,7 +2,7 @@
 
     python benchmarks/engine/golden_tokens.py ../shared/golden/deepseek-ocr-tiny [--device cuda] [--type bfloat16]
 
-For each setting of cache and weights, each golden page is written once with 64 tokens. Counted are
+For each setting of cache, weights and vision, each golden page is written once with 64 tokens. Counted are
 pages of which all tokens are the published ones (up to the first that rounding may decide), and the
 tokens before the first other one. The golden network has random weights, whose best tokens lie close
 together: where a setting writes another one here, it chose between near equals. What is not in eight
@@ -29,7 +29,7 @@ from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask
 from deepseek_ocr_rag.engine.weights.config import engine_config
 from deepseek_ocr_rag.engine.weights.loading import load_weights
-from deepseek_ocr_rag.engine.weights.quantization import WeightType, quantize_decoder
+from deepseek_ocr_rag.engine.weights.quantization import WeightType, quantized
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.prompts import Mode
@@ -86,10 +86,11 @@ def main() -> None:
         from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 
         ops = KernelOps()
-    settings = [(cache, "model") for cache in get_args(CacheType)]
-    settings += [("model", kind) for kind in get_args(WeightType)[1:]]
-    for cache, kind in settings:
-        weights = plain if kind == "model" else quantize_decoder(plain, kind)
+    settings = [(cache, "model", "model") for cache in get_args(CacheType)]
+    settings += [("model", kind, "model") for kind in get_args(WeightType)[1:]]
+    settings += [("model", "model", "fp8"), ("fp8", "fp8", "fp8")]
+    for cache, kind, vision in settings:
+        weights = quantized(plain, kind, vision)
         runner = Runner(config, weights, ops, slots=4, blocks=80, cache=cache)
         engine = Engine(runner, Scheduler(slots=4, blocks=80), 8192)
         same, before = 0, 0
@@ -104,7 +105,8 @@ def main() -> None:
             before += differing[0] if differing else len(expected)
         engine.close()
         print(
-            f"cache {cache}, weights {kind}: {same} pages as published, {before} tokens before another",
+            f"cache {cache}, weights {kind}, vision {vision}: {same} pages as published, "
+            f"{before} tokens before another",
             flush=True,
         )
 

@@ -149,18 +149,20 @@ def needs(card: Card) -> list[Need]:
     config = compile_ahead.few_layers(PUBLISHED)
     windowed = replace(config, decoder=replace(config.decoder, reference_window=WINDOW))
     kinds = [
-        (config, "model", "model"),
-        (config, "model", "int8-all"),
-        (windowed, "model", "model"),
+        (config, "model", "model", "model"),
+        (config, "model", "int8-all", "model"),
+        (windowed, "model", "model", "model"),
     ]
     if card.capability >= startup.EIGHT_BIT_CAPABILITY:
-        kinds.append((config, "fp8", "fp8-all"))
+        kinds.append((config, "fp8", "fp8-all", "fp8"))
     compiled: list[Any] = []
     with _as_if_on(card, compiled):
-        for sizes, cache, weights in kinds:
-            settings = startup.EngineSettings(cache=cache, weights=weights, slots=startup.MAX_SLOTS)
+        for sizes, cache, weights, vision in kinds:
+            settings = startup.EngineSettings(
+                cache=cache, weights=weights, slots=startup.MAX_SLOTS, vision=vision
+            )
             rehearsal = startup._rehearsal(sizes, settings, 0)
-            stand_in = compile_ahead.stand_in(sizes, weights, torch.device("cuda"))
+            stand_in = compile_ahead.stand_in(sizes, weights, torch.device("cuda"), vision)
             compile_ahead.rehearse(sizes, stand_in, KernelOps(), rehearsal)
     # Several launches share a kernel.
     found = {}

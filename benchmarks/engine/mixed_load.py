@@ -2,7 +2,7 @@
 
     python benchmarks/engine/mixed_load.py draw LOAD.JSON TOKENIZER.JSON
     python benchmarks/engine/mixed_load.py count LOAD.JSON [--cache fp8] [--only once,drawn]
-    python benchmarks/engine/mixed_load.py run LOAD.JSON FOLDER [--cache fp8] [--weights fp8]
+    python benchmarks/engine/mixed_load.py run LOAD.JSON FOLDER [--cache fp8] [--weights fp8] [--vision fp8]
 
 ``draw`` collects the lengths in tokens of the outputs in ``../shared/model-outputs``, each as far
 as the watch for loops lets it get, and the page sizes of the PDFs in ``../shared/corpus``; it needs no GPU, and neither does
@@ -257,11 +257,13 @@ def run(arguments: argparse.Namespace) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     print(torch.cuda.get_device_name())
     begin = time.perf_counter()
-    settings = EngineSettings(cache=arguments.cache, weights=arguments.weights)
+    settings = EngineSettings(
+        cache=arguments.cache, weights=arguments.weights, vision=arguments.vision
+    )
     engine = start_engine(find_checkpoint(arguments.folder), settings)
     print(
         f"ready in {time.perf_counter() - begin:.1f} s, cache {arguments.cache}, "
-        f"weights {arguments.weights}, {engine.slots} slots"
+        f"weights {arguments.weights}, vision {arguments.vision}, {engine.slots} slots"
     )
     load = Load(engine, arguments.load)
     wanted = arguments.only.split(",")
@@ -269,6 +271,8 @@ def run(arguments: argparse.Namespace) -> None:
     if "once" in wanted:
         for pages in (8, 32, arguments.pages):
             at_once(load, pages, JOB_TOKENS)
+    if "many" in wanted:
+        at_once(load, arguments.pages, JOB_TOKENS)
     if "drawn" in wanted:
         at_once(load, arguments.pages)
     if "job" in wanted:
@@ -290,8 +294,11 @@ def main() -> None:
     parser.add_argument(
         "--weights", default="model", choices=("model", "int8", "fp8", "int8-all", "fp8-all")
     )
+    parser.add_argument("--vision", default="model", choices=("model", "fp8"))
     parser.add_argument("--pages", type=int, default=512)
-    parser.add_argument("--only", default="once,drawn,job,stream")
+    parser.add_argument(
+        "--only", default="once,drawn,job,stream", help="and many: the largest of once alone"
+    )
     arguments = parser.parse_args()
     if arguments.what == "count":
         if "once" in arguments.only:

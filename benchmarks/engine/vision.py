@@ -1,10 +1,11 @@
 """What seeing a page costs on a GPU, and where the time goes.
 
     python benchmarks/engine/vision.py [check] [pages] [parts] [matrices] [tilings] [pixels]
+    python benchmarks/engine/vision.py check pages parts --vision fp8 [--model deepseek-ocr-2]
 
 A page is a gundam view of 2 x 3 tiles: one picture of 1,024 and six of 640
-pixels. The weights are random and of the published sizes. Times are medians of
-many runs between CUDA events.
+pixels (768 for DeepSeek-OCR-2). The weights are random and of the published sizes. Times are
+medians of many runs between CUDA events.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import time
 import traceback
 from collections import Counter
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -23,26 +24,47 @@ from PIL import Image
 from torch import Tensor
 
 from deepseek_ocr_rag.engine.kernels.window_attention import WindowTuning, window_attention
+from deepseek_ocr_rag.engine.vision import sam_attention
 from deepseek_ocr_rag.engine.vision.preprocessing import PageTensors, page_tensors
-from deepseek_ocr_rag.engine.vision.towers import Vision, sam_attention
-from deepseek_ocr_rag.engine.weights.config import PUBLISHED
+from deepseek_ocr_rag.engine.vision.towers import Vision, usable_sizes
+from deepseek_ocr_rag.engine.weights.config import PUBLISHED, EngineConfig, QwenConfig
 from deepseek_ocr_rag.engine.weights.loading import random_weights
+from deepseek_ocr_rag.engine.weights.quantization import quantized
 from deepseek_ocr_rag.engine.weights.tensors import VisionWeights
-from deepseek_ocr_rag.model.families import FAMILIES
+from deepseek_ocr_rag.model.families import FAMILIES, Family
 from deepseek_ocr_rag.model.prompts import MODES
 from deepseek_ocr_rag.model.views import page_views
 
 FLOPS_OF_A_PAGE = 3.47e12
+"""Of DeepSeek-OCR."""
+
 TILES = 6
 CUDA = torch.device("cuda")
+SECOND = replace(
+    PUBLISHED, sam=replace(PUBLISHED.sam, widths=(512, 896)), second=QwenConfig(width=896)
+)
+"""DeepSeek-OCR-2, whose decoder is not used here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Towers:
+    """What is measured, and the same weights as they are published."""
+
+    family: Family
+    config: EngineConfig
+    weights: VisionWeights
+    plain: VisionWeights
+
+    def vision(self, *, capture: bool | None = None) -> Vision:
+        return Vision(self.config, self.weights, capture=capture)
+
+    def page(self) -> PageTensors:
+        side = self.family.tile_side
+        return PageTensors(random_bytes(3, 1024, 1024), random_bytes(TILES, 3, side, side), (2, 3))
 
 
 def random_bytes(*shape: int) -> Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, device=CUDA)
-
-
-def page() -> PageTensors:
-    return PageTensors(random_bytes(3, 1024, 1024), random_bytes(TILES, 3, 640, 640), (2, 3))
 
 
 def of_type(weights, dtype: torch.dtype):
@@ -57,32 +79,32 @@ def of_type(weights, dtype: torch.dtype):
     return weights
 
 
-def check(weights: VisionWeights) -> None:
-    """How far bfloat16 with the kernels is from float32 without them."""
-    exact = Vision(PUBLISHED, of_type(weights, torch.float32), capture=False)
-    vision = Vision(PUBLISHED, weights)
+def check(towers: Towers) -> None:
+    """How far bfloat16 or fp8 with the kernels is from float32 without them."""
+    exact = Vision(towers.config, of_type(towers.plain, torch.float32), capture=False)
+    vision, direct = towers.vision(), towers.vision(capture=False)
     for side in (1024, 640, 512, 1280):
         views = random_bytes(1, 3, side, side)
         expected = exact.features(views)
         found = vision.features(views).float()
         error = float((found - expected).norm() / expected.norm())
         print(f"  side {side:5}: relative difference {error:.2e}")
-    pages = [page(), page()]
-    together, direct = vision.embed(pages), Vision(PUBLISHED, weights, capture=False)
+    pages = [towers.page(), towers.page()]
+    together = vision.embed(pages)
     alone = [direct.embed([one])[0] for one in pages]
     worst = max(float((a - b).norm() / b.norm()) for a, b in zip(together, alone, strict=True))
     print(f"  two pages replayed as a graph, against one by one: {worst:.2e}")
 
 
-def pages(weights: VisionWeights) -> None:
+def pages(towers: Towers) -> None:
     """Whole pages, views in the GPU's memory."""
-    vision, direct = Vision(PUBLISHED, weights), Vision(PUBLISHED, weights, capture=False)
+    vision, direct = towers.vision(), towers.vision(capture=False)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     print("  pages  graphs ms  a page  TFLOP/s  without graphs ms")
     for count in (1, 4, 16):
-        batch = [page() for _ in range(count)]
+        batch = [towers.page() for _ in range(count)]
         begin = time.perf_counter()
         vision.embed(batch)
         torch.cuda.synchronize()
@@ -90,13 +112,16 @@ def pages(weights: VisionWeights) -> None:
         took = milliseconds(partial(vision.embed, batch))
         without = milliseconds(partial(direct.embed, batch), repeats=5)
         rate = FLOPS_OF_A_PAGE * count / took / 1e9
+        told = f"{rate:8.0f}" if towers.config is PUBLISHED else f"{'-':>8}"
         print(
-            f"  {count:5} {took:10.2f} {took / count:7.2f} {rate:8.0f} {without:12.2f}"
+            f"  {count:5} {took:10.2f} {took / count:7.2f} {told} {without:12.2f}"
             f"   (first time {first:.2f} s)"
         )
-    for side, count in ((1024, 9), (640, 24), (1024, 1), (640, 6)):
+    small = towers.family.tile_side
+    most = {side: usable_sizes((side // 16) ** 2)[0] for side in (1024, small)}
+    for side, count in (*most.items(), (1024, 1), (small, 6)):
         batch = random_bytes(count, 3, side, side)
-        took = milliseconds(partial(vision._run, batch))
+        took = milliseconds(partial(vision._replay, batch))
         print(f"  {count} views of {side}: {took:.2f} ms, {count / took * 1e3:.0f} a second")
     used = torch.cuda.max_memory_allocated() - before
     print(f"  memory besides the weights: {used / 2**30:.2f} GiB")
@@ -113,11 +138,11 @@ KINDS = (
 )
 
 
-def parts(weights: VisionWeights) -> None:
+def parts(towers: Towers) -> None:
     """Where a page's time goes, over the kernels of four pages."""
-    direct = Vision(PUBLISHED, weights, capture=False)
+    direct = towers.vision(capture=False)
     count = 4
-    batch = [page() for _ in range(count)]
+    batch = [towers.page() for _ in range(count)]
     direct.embed(batch)
     only_gpu = [torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=only_gpu, acc_events=True) as profile:
@@ -138,7 +163,7 @@ def parts(weights: VisionWeights) -> None:
     print(f"  {'together':32} {sum(spent.values()):6.3f}")
 
 
-def matrices(_weights: VisionWeights) -> None:
+def matrices(_: Towers) -> None:
     """What the matrix products alone reach."""
     shapes = ((768, 2304), (768, 768), (768, 3072), (3072, 768), (1024, 4096), (4096, 1024))
     for rows in (6 * 1600, 24 * 1600):
@@ -156,7 +181,7 @@ WINDOWS = ((64, 4, 1), (64, 8, 1), (128, 8, 1))
 """Queries, warps, stages."""
 
 
-def tilings(_weights: VisionWeights) -> None:
+def tilings(_: Towers) -> None:
     """The square attention cut in other ways; relative positions included."""
     heads, width = PUBLISHED.sam.heads, PUBLISHED.sam.head_width
     for side, grid, pictures in ((64, 64, 4), (40, 40, 24), (14, 64, 4), (14, 40, 24)):
@@ -182,7 +207,7 @@ def tilings(_weights: VisionWeights) -> None:
             print(f"    {cut!s:18} {took:7.3f} ms {rate:4.0f} TFLOP/s  error {error:.1e}")
 
 
-def pixels(_weights: VisionWeights) -> None:
+def pixels(_: Towers) -> None:
     """From a page image of 200 dpi to its views."""
     mode, family = MODES["gundam"], FAMILIES["deepseek-ocr"]
     image = np.random.default_rng(0).integers(0, 256, (2200, 1700, 3), dtype=np.uint8)
@@ -207,14 +232,23 @@ SECTIONS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", default=[*SECTIONS], metavar="SECTION")
+    parser.add_argument("--vision", default="model", choices=("model", "fp8"))
+    parser.add_argument(
+        "--model", default="deepseek-ocr", choices=("deepseek-ocr", "deepseek-ocr-2")
+    )
+    options = parser.parse_args()
     begin = time.perf_counter()
-    weights = random_weights(PUBLISHED, device=CUDA).vision
+    config = SECOND if options.model == "deepseek-ocr-2" else PUBLISHED
+    weights = random_weights(config, device=CUDA)
+    stored = quantized(weights, "model", options.vision)
+    towers = Towers(FAMILIES[options.model], config, stored.vision, weights.vision)
     torch.cuda.synchronize()
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}")
-    for name in parser.parse_args().sections:
+    print(f"{options.model}, vision {options.vision}")
+    for name in options.sections:
         print(f"{name} ({time.perf_counter() - begin:.0f} s)")
         try:
-            SECTIONS[name](weights)
+            SECTIONS[name](towers)
         except Exception:
             # The others are still worth their time on the card.
             traceback.print_exc()

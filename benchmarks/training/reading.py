@@ -5,7 +5,7 @@
 CHECKPOINT is a folder as ``tests/support/small_reader.py`` writes it, or the file of the training, in
 which case TOKENIZER.JSON (--tokenizer) is needed too and OUT/checkpoint is written first. Texts go
 to OUT/BACKEND-FACE.jsonl, and ``--beside`` such a file counts on how many pages another run wrote the
-same; ``--cache fp8`` and ``--weights fp8`` are the engine's settings. The backend ``processor`` is
+same; ``--cache fp8``, ``--weights fp8`` and ``--vision fp8`` are the engine's settings. The backend ``processor`` is
 none of ours: transformers' own preprocessing and generation (its extra needs torchvision).
 """
 
@@ -95,6 +95,7 @@ def main() -> None:
     parser.add_argument(
         "--weights", choices=("model", "int8", "fp8", "int8-all", "fp8-all"), help="of local"
     )
+    parser.add_argument("--vision", choices=("model", "fp8"), help="of local")
     parser.add_argument("--beside", type=Path, help="texts of another run")
     parser.add_argument("--pages", type=int, default=200)
     parser.add_argument("--most", type=float, default=1.0, help="how full the fullest page is")
@@ -110,7 +111,7 @@ def main() -> None:
     wanted = samples(
         options.out / f"pages-{options.face}", options.face, "unseen", options.pages, options.most
     )[options.part[0] :: options.part[1]]
-    stored = {"cache": options.cache, "weights": options.weights}
+    stored = {"cache": options.cache, "weights": options.weights, "vision": options.vision}
     stored = {name: kind for name, kind in stored.items() if kind is not None}
     backend = BACKENDS[options.backend](
         checkpoint, device=options.device, adapter=options.adapter, attempts=1, **stored

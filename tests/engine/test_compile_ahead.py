@@ -50,9 +50,17 @@ def test_weights_that_stand_in_have_the_types_of_real_ones(kind) -> None:
         assert weights.decoder.head.shape == (129_280, 1280)
 
 
+def test_a_tower_that_stands_in_is_in_fp8_if_the_real_one_is() -> None:
+    for vision, stored in (("model", torch.bfloat16), ("fp8", torch.float8_e4m3fn)):
+        few = few_layers(tiny_engine.SECOND)
+        weights = stand_in(few, "model", torch.device("cpu"), vision).vision
+        assert weights.sam.layers[0].qkv.weight.dtype == stored
+
+
 def as_float32(value):
     if isinstance(value, torch.Tensor):
-        return torch.zeros_like(value, dtype=torch.float32)
+        kept = value.dtype == torch.float8_e4m3fn
+        return torch.zeros_like(value, dtype=value.dtype if kept else torch.float32)
     if isinstance(value, tuple):
         return tuple(as_float32(part) for part in value)
     if is_dataclass(value):
@@ -60,7 +68,8 @@ def as_float32(value):
     return value
 
 
-def test_a_rehearsal_runs_with_few_layers_alone() -> None:
+@pytest.mark.parametrize("vision", ["model", "fp8"])
+def test_a_rehearsal_runs_with_few_layers_alone(vision) -> None:
     few = few_layers(tiny_engine.SECOND)
-    weights = as_float32(stand_in(few, "model", torch.device("cpu")))
+    weights = as_float32(stand_in(few, "model", torch.device("cpu"), vision))
     rehearse(few, weights, ReferenceOps(), Rehearsal(4, 40, "model", "model", 1024, (256,), ()))

@@ -30,7 +30,7 @@ from deepseek_ocr_rag.engine.slots import Assignment, Slots, SlotSettings
 from deepseek_ocr_rag.engine.vision.towers import Vision
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED, engine_config
 from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
-from deepseek_ocr_rag.engine.weights.quantization import quantize_decoder
+from deepseek_ocr_rag.engine.weights.quantization import quantize_decoder, quantize_first_tower
 from deepseek_ocr_rag.engine.weights.tensors import EngineWeights
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
@@ -162,25 +162,39 @@ def relative(found, expected) -> float:
     return float((found.double() - expected.double()).norm() / expected.double().norm())
 
 
-@torch.inference_mode()
-def test_first_logits_in_bfloat16_are_close_to_float32(full_size) -> None:
-    """From pixels to logits: what the kernels compute in bfloat16, against plain float32."""
+def random_views() -> PageViews:
     numbers = np.random.default_rng(0)
-    views = PageViews(
+    return PageViews(
         numbers.integers(0, 256, (3, 1024, 1024), np.uint8),
         numbers.integers(0, 256, (6, 3, 640, 640), np.uint8),
         (2, 3),
     )
-    logits = []
-    exact = as_float32(full_size)
-    for weights, ops in ((full_size, kernels()), (exact, ReferenceOps())):
-        [picture] = Vision(PUBLISHED, weights.vision).embed([views])
-        bench = Bench(weights, 1, ops)
-        bench.prefill([picture])
-        logits.append(bench.logits[0])
-    error = relative(*logits)
+
+
+def first_logits(weights: EngineWeights, ops: Ops) -> Any:
+    """From pixels."""
+    [picture] = Vision(PUBLISHED, weights.vision).embed([random_views()])
+    bench = Bench(weights, 1, ops)
+    bench.prefill([picture])
+    return bench.logits[0]
+
+
+@torch.inference_mode()
+def test_first_logits_in_bfloat16_are_close_to_float32(full_size) -> None:
+    """From pixels to logits: what the kernels compute in bfloat16, against plain float32."""
+    exact = first_logits(as_float32(full_size), ReferenceOps())
+    error = relative(first_logits(full_size, kernels()), exact)
     print(f"first logits in bfloat16, relative error: {error:.4f}")
     assert error <= 2e-2
+
+
+@torch.inference_mode()
+def test_what_vision_in_fp8_costs_the_first_logits() -> None:
+    exact = random_weights(PUBLISHED, device="cuda", deviation=0.02)
+    expected = first_logits(exact, kernels())
+    error = relative(first_logits(quantize_first_tower(exact), kernels()), expected)
+    print(f"first logits, vision fp8 beside bfloat16: {error:.4f}")
+    assert error <= 1e-1
 
 
 @torch.inference_mode()

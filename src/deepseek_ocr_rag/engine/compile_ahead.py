@@ -17,7 +17,7 @@ from .ops import Ops
 from .runner import PageImage, Runner
 from .weights.config import EngineConfig
 from .weights.mapping import assemble
-from .weights.quantization import WeightType, quantize_decoder
+from .weights.quantization import VisionType, WeightType, quantized
 from .weights.tensors import EngineWeights
 
 __all__ = ["Rehearsal", "few_layers", "load_and_compile", "read_triton", "rehearse", "stand_in"]
@@ -36,6 +36,7 @@ class Rehearsal:
     max_prefill_tokens: int
     view_sides: Sequence[int]
     pages: Sequence[PageImage]
+    vision: VisionType = "model"
 
 
 def few_layers(config: EngineConfig) -> EngineConfig:
@@ -50,14 +51,15 @@ def few_layers(config: EngineConfig) -> EngineConfig:
     )
 
 
-def stand_in(config: EngineConfig, kind: WeightType, device: torch.device) -> EngineWeights:
+def stand_in(
+    config: EngineConfig, kind: WeightType, device: torch.device, vision: VisionType = "model"
+) -> EngineWeights:
     """Return weights of a network's shapes and types, with anything in them."""
 
     def take(_: str, shape: tuple[int, ...]) -> Tensor:
         return torch.empty(shape, dtype=torch.bfloat16, device=device)
 
-    weights = assemble(config, take)
-    return weights if kind == "model" else quantize_decoder(weights, kind)
+    return quantized(assemble(config, take), kind, vision)
 
 
 def load_and_compile(
@@ -80,7 +82,8 @@ def load_and_compile(
         if beside:
             few = few_layers(config)
             with compiling():
-                rehearse(few, stand_in(few, rehearsal.weights, device), ops, rehearsal)
+                weights = stand_in(few, rehearsal.weights, device, rehearsal.vision)
+                rehearse(few, weights, ops, rehearsal)
         else:
             weights = loading.result()
             torch.cuda.empty_cache()

@@ -32,7 +32,7 @@ from .sequence import PageTask, WrittenSequence
 from .weights.compressed import scale_blocks
 from .weights.config import DecoderConfig, EngineConfig, QwenConfig, engine_config
 from .weights.loading import load_weights
-from .weights.quantization import WeightType, quantize_decoder
+from .weights.quantization import VisionType, WeightType, quantized
 from .weights.tensors import EngineWeights
 
 __all__ = ["EngineSettings", "engine_device", "start_engine", "warm_up"]
@@ -82,6 +82,7 @@ class EngineSettings:
     slots: int | None = None  # most pages at once; None takes as many as are useful and fit
     weights: WeightType = "model"  # "int8" and "fp8" store the experts in eight bits: 2.4 GB less;
     # "int8-all" and "fp8-all" the dense layers too: 0.1 GB less than that
+    vision: VisionType = "model"  # "fp8" multiplies in eight bits in the first tower
 
 
 def engine_device(settings: EngineSettings) -> torch.device:
@@ -122,6 +123,10 @@ def engine_device(settings: EngineSettings) -> torch.device:
             raise ConfigurationError(
                 "weights in fp8 need compute capability 8.9", remedy='Use weights="int8".'
             )
+        if settings.vision == "fp8":
+            raise ConfigurationError(
+                "vision in fp8 needs compute capability 8.9", remedy='Use vision="model".'
+            )
     return device
 
 
@@ -146,9 +151,7 @@ def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None)
         weights = load_weights(
             config, checkpoint.weights, device=device, dtype=dtype, blocks=layout
         )
-        return (
-            weights if settings.weights == "model" else quantize_decoder(weights, settings.weights)
-        )
+        return quantized(weights, settings.weights, settings.vision)
 
     if device.type == "cpu":
         return _on_cpu(config, load(), settings)
@@ -232,6 +235,7 @@ def _rehearsal(config: EngineConfig, settings: EngineSettings, free: int) -> Reh
         max_prefill_tokens=PREFILL_TOKENS,
         view_sides=_view_sides(family),
         pages=_warm_up_images(mode, family),
+        vision=settings.vision,
     )
 
 

@@ -315,11 +315,23 @@ def test_a_model_that_the_engine_cannot_run_is_read_by_transformers(
     assert "no CUDA device: using the transformers backend instead" in caplog.text
 
 
+def test_vision_in_fp8_is_that_of_the_engine(backend, golden_checkpoint, page) -> None:
+    made = LocalBackend(
+        golden_checkpoint, device="cpu", max_new_tokens=TOKENS, attempts=1, vision="fp8"
+    )
+    (eight,), (plain,) = made.read([request(0, page)]), backend.read([request(0, page)])
+    made.close()
+    assert made.fingerprint != backend.fingerprint
+    # The first token's probability depends on the picture alone.
+    assert 0 < abs(eight.logprobs[0].logprob - plain.logprobs[0].logprob) < 0.5
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"cache": "int4"},
         {"weights": "fp4"},
+        {"vision": "int8"},
         {"gpu_memory_limit": 0},
         {"most_pages": 0},
         {"max_new_tokens": -1},

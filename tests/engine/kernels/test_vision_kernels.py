@@ -15,15 +15,17 @@ pytest.importorskip("triton")
 
 from torch.nn import functional
 
-from deepseek_ocr_rag.engine.kernels.activations import gelu, quick_gelu
-from deepseek_ocr_rag.engine.kernels.norms import add_layer_norm
+from deepseek_ocr_rag.engine.kernels.activations import gelu, gelu_in_fp8, quick_gelu
+from deepseek_ocr_rag.engine.kernels.norms import add_layer_norm, add_layer_norm_in_fp8
 from deepseek_ocr_rag.engine.kernels.patch_embedding import patch_vectors
 from deepseek_ocr_rag.engine.kernels.resampling import resample
 from deepseek_ocr_rag.engine.kernels.window_attention import WindowTuning, window_attention
 from deepseek_ocr_rag.engine.vision import pointwise, sam_attention
 from deepseek_ocr_rag.engine.vision import preprocessing as pixels
+from deepseek_ocr_rag.engine.vision.fp8_products import product, rounded
 from deepseek_ocr_rag.engine.vision.towers import Vision
-from deepseek_ocr_rag.engine.weights.tensors import LayerNorm
+from deepseek_ocr_rag.engine.weights.quantization import quantize, quantize_first_tower
+from deepseek_ocr_rag.engine.weights.tensors import LayerNorm, Linear
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 HALF = torch.bfloat16 if DEVICE == "cuda" else torch.float16
@@ -127,6 +129,68 @@ def test_activations(numbers, dtype, kernel, plain) -> None:
     assert difference(kernel(values), expected) < TOLERANCE[dtype]
 
 
+@pytest.fixture
+def fp8(monkeypatch):
+    """Has the interpreter round to fp8 as cards do; by itself it loses the carry."""
+    if DEVICE == "cuda":
+        return
+    from triton import language, runtime
+
+    inexact = runtime.interpreter._convert_float
+
+    def convert(values, given, wanted, rounding):
+        if (given, wanted) == (language.float32, language.float8e4nv):
+            return torch.from_numpy(values).to(torch.float8_e4m3fn).view(torch.uint8).numpy()
+        return inexact(values, given, wanted, rounding)
+
+    monkeypatch.setattr(runtime.interpreter, "_convert_float", convert)
+
+
+def is_rounded(stored, scales, expected) -> None:
+    """In fp8, each row by its own scale; few numbers fall to the other neighbour."""
+    rows = rounded(expected)
+    assert (stored.dtype, scales.shape) == (torch.float8_e4m3fn, (*expected.shape[:-1], 1))
+    torch.testing.assert_close(scales, rows.scales, rtol=1e-2, atol=0)
+    written_out = stored.float() * scales
+    assert difference(written_out, expected) < 4e-2
+    assert difference(written_out, rows.stored.float() * rows.scales) < 1e-2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+@pytest.mark.parametrize("width", [64, 100])
+def test_add_layer_norm_in_fp8(numbers, fp8, dtype, width) -> None:
+    stream, change = numbers(3, 5, width, dtype=dtype), numbers(3, 5, width, dtype=dtype)
+    norm = LayerNorm(numbers(width, dtype=dtype), numbers(width, dtype=dtype), 1e-6)
+    total = stream + change
+    weight, bias = norm.weight.float(), norm.bias.float()
+    expected = functional.layer_norm(total.float(), (width,), weight, bias, norm.epsilon)
+    found_total, stored, scales = add_layer_norm_in_fp8(stream, change, norm)
+    assert difference(found_total, total) < 1e-6
+    is_rounded(stored, scales, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+def test_gelu_in_fp8(numbers, fp8, dtype) -> None:
+    values = numbers(2, 3, 100, dtype=dtype) * 3
+    values[0, 1] *= 1e-3
+    values[1, 1] = 0
+    is_rounded(*gelu_in_fp8(values), functional.gelu(values.float()))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(DEVICE == "cpu", reason="no CUDA device")
+@pytest.mark.parametrize(("rows", "inputs", "outputs"), [(2424, 1024, 3072), (101, 4096, 1024)])
+def test_products_in_fp8(numbers, rows, inputs, outputs) -> None:
+    """The card's product is that of the rounded numbers."""
+    weight, scales = quantize(numbers(1, outputs, inputs, dtype=HALF) * inputs**-0.5, "fp8")
+    layer = Linear(weight[0], numbers(outputs, dtype=HALF), scales[0])
+    values = rounded(numbers(rows, inputs, dtype=HALF))
+    expected = product(replace(values, dtype=torch.float32), layer)
+    found = product(values, layer)
+    assert found.dtype == HALF
+    assert difference(found, expected) < 5e-3
+
+
 @pytest.mark.parametrize("outputs", [13, 40, 77])
 def test_resampling_to_the_byte(outputs) -> None:
     values = torch.randint(0, 256, (5, 40, 3), dtype=torch.uint8)
@@ -164,6 +228,17 @@ def test_the_towers_together(monkeypatch, golden_config, golden_weights) -> None
         monkeypatch.setattr(module, "has_kernels", lambda *_: True)
     for view, plain in zip(views, expected, strict=True):
         assert difference(vision.features(view), plain) < 1e-4
+
+
+def test_the_towers_together_in_fp8(monkeypatch, fp8, golden_config, golden_weights) -> None:
+    """As far from plain PyTorch as numbers are that fall to the other neighbour."""
+    weights = on_device(quantize_first_tower(golden_weights).vision)
+    vision = Vision(golden_config, weights, capture=False)
+    view = torch.randint(0, 256, (1, 3, 96, 96), dtype=torch.uint8).to(DEVICE)
+    plain = vision.features(view)
+    for module in (pointwise, pixels, sam_attention):
+        monkeypatch.setattr(module, "has_kernels", lambda *_: True)
+    assert difference(vision.features(view), plain) < 2e-2
 
 
 @pytest.mark.gpu

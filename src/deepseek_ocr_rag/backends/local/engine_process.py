@@ -46,8 +46,8 @@ class EngineProcess:
     ``max_positions`` its longest sequence in tokens.
 
     Args:
-        settings: ``folder``, ``tokenizer``, ``device``, ``cache``, ``memory_limit``, ``slots`` and
-            ``weights``; see :class:`~deepseek_ocr_rag.engine.startup.EngineSettings`.
+        settings: ``folder``, ``tokenizer``, ``device``, ``cache``, ``memory_limit``, ``slots``,
+            ``weights`` and ``vision``; see :class:`~deepseek_ocr_rag.engine.startup.EngineSettings`.
         on_room: Called when :attr:`has_room` has become True; it must not refer to this object.
 
     Raises:

@@ -82,6 +82,7 @@ def main() -> None:
             startup["memory_limit"],
             startup["slots"],
             startup["weights"],
+            startup["vision"],
         )
         engine = start_engine(checkpoint, settings)
     except DeepSeekOCRError as error:

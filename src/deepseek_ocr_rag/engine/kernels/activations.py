@@ -1,16 +1,19 @@
-"""Computes the activations of the vision towers in place and in one pass."""
+"""Computes the activations of the vision towers in one pass: in place, or rounded to fp8."""
 
 from __future__ import annotations
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
 from .launching import launch
 
-__all__ = ["gelu", "quick_gelu"]
+__all__ = ["gelu", "gelu_in_fp8", "quick_gelu"]
 
 BLOCK = 2048
+
+LARGEST = torch.finfo(torch.float8_e4m3fn).max
 
 
 @triton.jit
@@ -31,15 +34,17 @@ def _upper_tail(size):
 
 
 @triton.jit
+def _gelu(value):
+    size = tl.abs(value)
+    return tl.maximum(value, 0.0) - size * _upper_tail(size)
+
+
+@triton.jit
 def _activate(values, count, QUICK: tl.constexpr, BLOCK: tl.constexpr):
     offset = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = offset < count
     value = tl.load(values + offset, mask=inside, other=0.0).to(tl.float32)
-    if QUICK:
-        result = value * tl.sigmoid(1.702 * value)
-    else:
-        size = tl.abs(value)
-        result = tl.maximum(value, 0.0) - size * _upper_tail(size)
+    result = value * tl.sigmoid(1.702 * value) if QUICK else _gelu(value)
     tl.store(values + offset, result.to(values.dtype.element_ty), mask=inside)
 
 
@@ -65,3 +70,39 @@ def quick_gelu(values: Tensor) -> Tensor:
         _activate, (triton.cdiv(count, BLOCK),), values, count, QUICK=True, BLOCK=BLOCK, num_warps=8
     )
     return values
+
+
+@triton.jit
+def _gelu_in_fp8(values, stored, scales, width, BLOCK: tl.constexpr, LARGEST: tl.constexpr):
+    """Compute one row, and round it with a scale of its own."""
+    row = tl.program_id(0).to(tl.int64)
+    channel = tl.arange(0, BLOCK)
+    inside = channel < width
+    result = _gelu(tl.load(values + row * width + channel, mask=inside, other=0.0).to(tl.float32))
+    peak = tl.maximum(tl.max(tl.abs(result), 0), 1e-12)
+    # One division for the row: one for each number would keep the kernel from being bound by memory.
+    eight = (result * (LARGEST / peak)).to(stored.dtype.element_ty)
+    tl.store(stored + row * width + channel, eight, mask=inside)
+    tl.store(scales + row, peak / LARGEST)
+
+
+def gelu_in_fp8(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute the same of contiguous ``(..., width)``, each row rounded with a scale of its own.
+
+    Returns fp8, ``(..., width)``, and float32, ``(..., 1)``.
+    """
+    *rows, width = values.shape
+    stored = torch.empty_like(values, dtype=torch.float8_e4m3fn)
+    scales = torch.empty(*rows, 1, dtype=torch.float32, device=values.device)
+    launch(
+        _gelu_in_fp8,
+        (scales.numel(),),
+        values,
+        stored,
+        scales,
+        width,
+        BLOCK=triton.next_power_of_2(width),
+        LARGEST=LARGEST,
+        num_warps=4,
+    )
+    return stored, scales

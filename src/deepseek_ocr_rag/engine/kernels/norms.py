@@ -10,7 +10,7 @@ from torch import Tensor
 from ..weights.tensors import LayerNorm
 from .launching import await_previous, launch
 
-__all__ = ["add_layer_norm", "add_rms_norm"]
+__all__ = ["add_layer_norm", "add_layer_norm_in_fp8", "add_rms_norm"]
 
 
 @triton.jit
@@ -63,12 +63,15 @@ def _add_layer_norm(
     weight,
     bias,
     normed,
+    scales,
     rows,
     width,
     epsilon,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
+    LARGEST: tl.constexpr,
 ):
+    """Norm some rows, and round them with a scale for each if there is a ``LARGEST`` number."""
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     channel = tl.arange(0, BLOCK)
     known = channel < width
@@ -85,14 +88,38 @@ def _add_layer_norm(
     factor = tl.load(weight + channel, mask=known, other=0.0).to(tl.float32)
     shift = tl.load(bias + channel, mask=known, other=0.0).to(tl.float32)
     result = centred * spread[:, None] * factor[None, :] + shift[None, :]
+    if LARGEST > 0:
+        peak = tl.maximum(tl.max(tl.abs(result), 1), 1e-12)
+        tl.store(scales + row, peak / LARGEST, mask=row < rows)
+        result = result * (LARGEST / peak)[:, None]
     tl.store(normed + offset, result.to(normed.dtype.element_ty), mask=inside)
 
 
 def add_layer_norm(stream: Tensor, change: Tensor, norm: LayerNorm) -> tuple[Tensor, Tensor]:
     """See :func:`.pointwise.add_norm`; the sum overwrites ``stream``."""
+    normed = torch.empty_like(stream)
+    _launch_add_layer_norm(stream, change, norm, normed, None)
+    return stream, normed
+
+
+def add_layer_norm_in_fp8(
+    stream: Tensor, change: Tensor, norm: LayerNorm
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Add and norm likewise, and round each row of the norm with a scale of its own.
+
+    Returns the sum, the norm in fp8, and its scales, float32, ``(..., 1)``.
+    """
+    normed = torch.empty_like(stream, dtype=torch.float8_e4m3fn)
+    scales = torch.empty(*stream.shape[:-1], 1, dtype=torch.float32, device=stream.device)
+    _launch_add_layer_norm(stream, change, norm, normed, scales)
+    return stream, normed, scales
+
+
+def _launch_add_layer_norm(
+    stream: Tensor, change: Tensor, norm: LayerNorm, normed: Tensor, scales: Tensor | None
+) -> None:
     width = stream.shape[-1]
     rows = stream.numel() // width
-    normed = torch.empty_like(stream)
     at_once = 4
     launch(
         _add_layer_norm,
@@ -102,11 +129,12 @@ def add_layer_norm(stream: Tensor, change: Tensor, norm: LayerNorm) -> tuple[Ten
         norm.weight,
         norm.bias,
         normed,
+        norm.weight if scales is None else scales,
         rows,
         width,
         norm.epsilon,
         ROWS=at_once,
         BLOCK=triton.next_power_of_2(width),
+        LARGEST=0.0 if scales is None else torch.finfo(normed.dtype).max,
         num_warps=4,
     )
-    return stream, normed

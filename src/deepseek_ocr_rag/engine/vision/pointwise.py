@@ -1,4 +1,7 @@
-"""Computes norms and activations of the vision towers: by a kernel if possible, else by PyTorch."""
+"""Computes norms and activations of the vision towers: by a kernel if possible, else by PyTorch.
+
+What a layer in fp8 multiplies is rounded as it is made, by the functions that are given the layer.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..weights.tensors import LayerNorm
+from ..weights.tensors import LayerNorm, Linear
+from .fp8_products import RoundedRows, Values, rounded
 
-__all__ = ["add_norm", "gelu", "has_kernels", "has_triton", "layer_norm", "quick_gelu"]
+__all__ = [
+    "add_norm",
+    "add_norm_for",
+    "gelu_for",
+    "has_kernels",
+    "has_triton",
+    "layer_norm",
+    "quick_gelu",
+]
 
 
 def has_kernels(values: Tensor, dtype: torch.dtype | None = None) -> bool:
@@ -54,13 +66,35 @@ def add_norm(values: Tensor, change: Tensor | None, norm: LayerNorm) -> tuple[Te
     return total, layer_norm(total, norm)
 
 
-def gelu(values: Tensor) -> Tensor:
-    """Compute ``x * Phi(x)``, not the tanh approximation; may overwrite the argument."""
-    if has_kernels(values):
-        from ..kernels.activations import gelu as kernel
+def add_norm_for(
+    layer: Linear, values: Tensor, change: Tensor | None, norm: LayerNorm
+) -> tuple[Tensor, Values]:
+    """Add and norm likewise; the norm is rounded if the layer that multiplies it is in fp8."""
+    if layer.scales is None:
+        return add_norm(values, change, norm)
+    if change is not None and has_kernels(values):
+        from ..kernels.norms import add_layer_norm_in_fp8 as kernel
 
-        return kernel(values)
-    return functional.gelu(values)
+        total, stored, scales = kernel(values, change, norm)
+        return total, RoundedRows(stored, scales, values.dtype)
+    total, normed = add_norm(values, change, norm)
+    return total, rounded(normed)
+
+
+def gelu_for(layer: Linear, values: Tensor) -> Values:
+    """Compute ``x * Phi(x)``, not the tanh approximation; may overwrite the argument.
+
+    The result is rounded if the layer that multiplies it is in fp8.
+    """
+    if has_kernels(values):
+        from ..kernels import activations
+
+        if layer.scales is None:
+            return activations.gelu(values)
+        stored, scales = activations.gelu_in_fp8(values)
+        return RoundedRows(stored, scales, values.dtype)
+    result = functional.gelu(values)
+    return result if layer.scales is None else rounded(result)
 
 
 def quick_gelu(values: Tensor) -> Tensor:

@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from ..weights.config import SamConfig
 from ..weights.tensors import SamLayer, SamWeights
-from .pointwise import add_norm, gelu, layer_norm
+from .fp8_products import Values, product
+from .pointwise import add_norm_for, gelu_for, layer_norm
 from .positions import fitted_grid, fitted_table
 from .preprocessing import patch_vectors
 from .sam_attention import window_attention
@@ -49,14 +50,15 @@ class Sam:
         stream = weights.patches(patches) + fitted.positions
         change = None
         for layer, tables in zip(weights.layers, fitted.tables, strict=True):
-            stream, normed = add_norm(stream, change, layer.attention_norm)
-            stream, normed = add_norm(stream, self._attend(layer, normed, tables), layer.mlp_norm)
-            change = layer.down(gelu(layer.up(normed)))
+            stream, normed = add_norm_for(layer.qkv, stream, change, layer.attention_norm)
+            change = self._attend(layer, normed, tables)
+            stream, normed = add_norm_for(layer.up, stream, change, layer.mlp_norm)
+            change = product(gelu_for(layer.down, product(normed, layer.up)), layer.down)
         stream = stream if change is None else stream + change
         return self._neck(stream)
 
-    def _attend(self, layer: SamLayer, normed: Tensor, tables: tuple[Tensor, Tensor]) -> Tensor:
-        qkv = layer.qkv(normed)
+    def _attend(self, layer: SamLayer, normed: Values, tables: tuple[Tensor, Tensor]) -> Tensor:
+        qkv = product(normed, layer.qkv)
         seen = window_attention(qkv, layer.qkv.bias, *tables, heads=self._config.heads)
         return layer.projection(seen)
 

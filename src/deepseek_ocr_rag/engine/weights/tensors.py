@@ -32,13 +32,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A linear layer."""
+    """A linear layer, as published or in fp8."""
 
     weight: Tensor  # ``(outputs, inputs)``
     bias: Tensor  # ``(outputs,)``
+    scales: Tensor | None = None  # of rows in fp8, float32, ``(outputs,)``
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Apply the layer to the last dimension."""
+        """Apply the layer, which must be as published, to the last dimension."""
         return functional.linear(values, self.weight, self.bias)
 
 
