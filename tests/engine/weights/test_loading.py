@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from thread_leaks import new_threads
+from waiting import LONG
 
+from deepseek_ocr_rag.engine.weights import loading
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
 from deepseek_ocr_rag.engine.weights.mapping import assemble
@@ -136,3 +141,41 @@ def test_random_weights_are_laid_out_alike_and_repeat(golden_config, golden_weig
     assert torch.equal(first.vision.sam.mix, second.vision.sam.mix)
     other = random_weights(golden_config, dtype=torch.float32, seed=1)
     assert not torch.equal(first.vision.sam.mix, other.vision.sam.mix)
+
+
+def test_tensors_are_read_at_the_same_time_and_few_before_they_are_wanted() -> None:
+    names = [(str(number), (number,)) for number in range(3 * loading.READ_AHEAD)]
+    together = threading.Barrier(3)
+    begun: list[str] = []
+
+    def read(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+        begun.append(name)
+        # With one thread, nobody else would ever come.
+        together.wait(LONG)
+        return torch.zeros(shape)
+
+    with ThreadPoolExecutor(3) as pool:
+        ahead = loading._Ahead(read, names, pool)
+        for number, (name, shape) in enumerate(names):
+            assert ahead.take(name, shape).shape == shape
+            assert len(begun) <= number + loading.READ_AHEAD
+    assert sorted(begun) == sorted(name for name, _ in names)
+
+
+def test_all_tensors_are_known_in_their_order(golden_config) -> None:
+    taken: list[tuple[str, tuple[int, ...]]] = []
+
+    def take(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+        taken.append((name, shape))
+        return torch.empty(shape, device="meta")
+
+    assemble(golden_config, take)
+    assert loading._wanted(golden_config) == taken
+
+
+def test_no_thread_reads_on_after_an_error(golden_config, tensors, saved) -> None:
+    before = set(threading.enumerate())
+    rest = {name: tensor for name, tensor in tensors.items() if name != "model.image_newline"}
+    with pytest.raises(BackendUnavailableError, match=r"model\.image_newline is missing"):
+        load_weights(golden_config, saved(rest))
+    assert new_threads(before) == []
