@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -173,14 +174,26 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             **self._own_options,
         }
         devices = all_devices() if self._devices == "all" else self._devices
-        # In a thread, so that the processes start while the tokenizer loads, which takes a second.
+        begun = threading.Event()
+
+        def load_tokenizer() -> ModelTokenizer:
+            # It holds the interpreter for half a second, in which no process would be started.
+            begun.wait()
+            # Imports numpy, which is wanted once the processes are ready.
+            from . import reading  # noqa: F401
+
+            return ModelTokenizer.from_file(checkpoint.tokenizer)
+
         with ThreadPoolExecutor(1, thread_name_prefix="dsocr-load") as executor:
-            tokenizer = executor.submit(ModelTokenizer.from_file, checkpoint.tokenizer)
+            tokenizer = executor.submit(load_tokenizer)
             try:
-                engines = CardEngines([{**startup, "device": device} for device in devices])
+                startups = [{**startup, "device": device} for device in devices]
+                engines = CardEngines(startups, begun.set)
             except EngineUnsupportedError as error:
                 _log.warning("%s: using the transformers backend instead", error)
                 return TransformersBackend.from_options(self._options, self._most_pages)
+            finally:
+                begun.set()
         settings = self._options.settings(checkpoint, tokenizer.result(), engines.max_positions)
         return _LoadedEngine(engines, settings)
 
