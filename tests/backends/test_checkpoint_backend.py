@@ -37,6 +37,9 @@ class Loads(CheckpointBackend[str]):
         self._load_it = load
         self.loads = 0
 
+    def begin_loading(self) -> None:
+        self._begin_loading()
+
     def _load(self) -> str:
         self.loads += 1
         return self._load_it()

@@ -123,7 +123,7 @@ class CheckpointBackend(ABC, Generic[Loaded]):
             )
 
     def load(self) -> None:
-        """Load the model now, instead of when the first page comes.
+        """Load the model now, instead of for the first page.
 
         Raises:
             BackendUnavailableError: If the model is missing, incomplete, or does not
@@ -132,10 +132,10 @@ class CheckpointBackend(ABC, Generic[Loaded]):
         """
         self._ready()
 
-    def begin_loading(self) -> None:
-        """Begin to load the model in a thread; called when the first page is being drawn.
+    def _begin_loading(self) -> None:
+        """Begin to load the model in a thread. If that fails, the page that wants it gets the error.
 
-        If that fails, the page gets the error.
+        For models in a process of their own: a thread that loads torch could not be interrupted.
         """
         with self._changing_ahead:
             if self._loaded is not None or self._ahead is not None or self._closed.is_set():

@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 from PIL import Image
 from thread_leaks import new_threads
-from waiting import LONG, least
+from waiting import LONG, least, soon
 
 pytest.importorskip("torch")
 
-from deepseek_ocr_rag.backends.base import Backend, PageRequest
+from deepseek_ocr_rag.backends.base import Backend, PageRequest, begin_loading
 from deepseek_ocr_rag.backends.local import backend as local
 from deepseek_ocr_rag.backends.local import card_engines, engine_process, process_pair
 from deepseek_ocr_rag.backends.local.backend import LocalBackend
@@ -392,3 +392,16 @@ def test_the_tokenizer_is_loaded_once_the_process_has_its_settings(
     backend.load()
     backend.close()
     assert order == ["settings", "tokenizer"]
+
+
+def test_the_process_starts_while_the_first_page_is_drawn(golden_checkpoint, page) -> None:
+    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=2, attempts=1)
+
+    def drawn() -> Iterator[PageRequest]:
+        begin_loading(backend)
+        assert soon(lambda: backend._loaded)
+        yield request(0, page)
+
+    (reply,) = backend.read(drawn())
+    backend.close()
+    assert reply.tokens == 2

@@ -148,6 +148,44 @@ def test_the_weights_that_will_be_loaded_are_read(monkeypatch, golden_checkpoint
     assert [path.name for path in read] == ["model.safetensors"]
 
 
+def test_what_fails_is_left_to_the_engine(monkeypatch, capsys) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("anything")
+
+    failed: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    monkeypatch.setattr(start_ahead, "create_context", fail)
+    monkeypatch.setattr(start_ahead, "_key_of_triton", lambda: fail)
+    before = set(threading.enumerate())
+    start_ahead.start_ahead(STARTUP)  # whose folder is missing, too
+    for thread in set(threading.enumerate()) - before:
+        thread.join(LONG)
+    assert failed == []
+
+
+def test_without_a_thread_nothing_is_begun(monkeypatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(start_ahead, "_key_of_triton", lambda: lambda: None)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    start_ahead.start_ahead(STARTUP)
+
+
+@pytest.mark.parametrize("error", ["ImportError", "RuntimeError", "OSError"])
+def test_an_installation_of_triton_that_is_broken_is_left_to_the_engine(
+    tmp_path: Path, error: str
+) -> None:
+    (tmp_path / "triton.py").write_text(f"raise {error}('broken')")
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from deepseek_ocr_rag.backends.local.start_ahead import _key_of_triton
+print(_key_of_triton()(), "triton" in sys.modules)
+"""
+    assert run(code, {}).stdout == b"None False\n"
+
+
 def run(code: str, message: dict[str, Any]) -> subprocess.CompletedProcess[bytes]:
     """Run the engine's process with one message, and then the end of its requests."""
     text = json.dumps(message).encode()

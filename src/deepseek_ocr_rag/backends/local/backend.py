@@ -47,7 +47,7 @@ class _LoadedEngine:
 class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
     """Reads pages with a DeepSeek-OCR model on an NVIDIA GPU, hundreds at once.
 
-    The model is loaded when the first page comes, in a process of its own, and kept
+    The model is loaded while the first page is drawn, in a process of its own, and kept
     until :meth:`close`. If that process ends because the GPU failed, another one is
     started and given the unfinished pages. Several threads may share the backend:
     their pages are generated together. The first pages of a document go before the
@@ -150,6 +150,10 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         self._limit = gpu_memory_limit
         self._most_pages = most_pages
         self._copy: TemporaryDirectory[str] | None = None
+
+    def begin_loading(self) -> None:
+        """Begin to load the model, without waiting for it; a reader does so for its first page."""
+        self._begin_loading()
 
     def _load(self) -> _LoadedEngine | TransformersBackend:
         self.check()

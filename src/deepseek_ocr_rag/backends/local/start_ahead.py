@@ -14,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from ...errors import DeepSeekOCRError
 from ...model.checkpoint import find_checkpoint
 
 __all__ = ["create_context", "read_files", "start_ahead"]
@@ -35,7 +34,14 @@ def start_ahead(startup: Mapping[str, Any]) -> None:
     if _CARD.fullmatch(device) is not None:
         works += [lambda: create_context(device), _key_of_triton()]
     for work in works:
-        threading.Thread(target=work, daemon=True).start()
+        with suppress(RuntimeError):  # no thread can be started
+            threading.Thread(target=_try, args=(work,), daemon=True).start()
+
+
+def _try(work: Callable[[], object]) -> None:
+    # Whatever is wrong with a driver, an installation or a model, the engine says it better.
+    with suppress(Exception):
+        work()
 
 
 def create_context(device: str, open_library: Callable[[str], Any] = ctypes.CDLL) -> None:
@@ -77,11 +83,8 @@ def read_files(files: Iterable[Path]) -> None:
 
 
 def _read_weights(startup: Mapping[str, Any]) -> None:
-    with suppress(DeepSeekOCRError):
-        checkpoint = find_checkpoint(
-            startup["folder"], tokenizer=startup["tokenizer"], download=False
-        )
-        read_files(checkpoint.weights)
+    checkpoint = find_checkpoint(startup["folder"], tokenizer=startup["tokenizer"], download=False)
+    read_files(checkpoint.weights)
 
 
 def _key_of_triton() -> Callable[[], object]:
@@ -92,7 +95,7 @@ def _key_of_triton() -> Callable[[], object]:
     # Imported here and not in the thread, because threads that import at once wait for each other.
     try:
         from triton.runtime.cache import triton_key
-    except ImportError:
+    except Exception:  # noqa: BLE001 - an installation may be broken in any way
         return lambda: None
     key: Callable[[], object] = triton_key
     return key
