@@ -1,6 +1,6 @@
 """The engine's process with a device that takes no time and writes random tokens.
 
-Started by engine_host.py in place of :mod:`deepseek_ocr_rag.backends.local.engine_worker`. A
+Started by engine_host.py in place of :mod:`deepseek_ocr_rag.backends.local.engine_entry`. A
 :class:`CountedRunner` counts what an H200 would take, so that the loop's order of steps and prompts
 can be judged without a GPU.
 """
@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from deepseek_ocr_rag.backends.local import engine_worker as local_worker
+from deepseek_ocr_rag.backends.local import engine_entry, engine_worker
 from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import WrittenSequence
@@ -117,8 +117,8 @@ def free_engine(slots: int = SLOTS) -> Engine:
 
 
 def main() -> None:
-    local_worker.start_engine = lambda checkpoint, settings: free_engine()
-    local_worker.main()
+    engine_worker.start_engine = lambda checkpoint, settings: free_engine()
+    engine_entry.main()
 
 
 if __name__ == "__main__":

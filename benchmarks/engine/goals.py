@@ -63,10 +63,15 @@ class Goals:
         print(row, flush=True)
 
     def start(self) -> None:
-        """Start twice, the first time without a compiled kernel."""
+        """Start three times, the first time without a compiled kernel, the last time by a page.
+
+        The last page is what a program waits for: it opens a document and reads its first page with
+        a reader that is new, and nothing was loaded before. The other two are read once the model is
+        loaded.
+        """
         one = self._pdf_of(1)
         shutil.rmtree(os.environ["TRITON_CACHE_DIR"], ignore_errors=True)
-        for name, goals in (("first start", ("20 s", "")), ("compiled start", ("", "8 s"))):
+        for name, goals in (("first start", ("20 s", "")), ("compiled start", ("", ""))):
             begin = time.perf_counter()
             backend = self._backend("model")
             with Reader(backend, cache=False) as reader:
@@ -74,8 +79,16 @@ class Goals:
                 ready = time.perf_counter() - begin
                 reader.read(one)
                 written = time.perf_counter() - begin
+            backend.close()
             self._add(f"{name}: ready", f"{ready:.1f} s", goals[0])
             self._add(f"{name}: first page written", f"{written:.1f} s", goals[1])
+        begin = time.perf_counter()
+        backend = self._backend("model")
+        with Reader(backend, cache=False) as reader:
+            reader.read(one)
+            written = time.perf_counter() - begin
+        backend.close()
+        self._add("compiled start: page of a new reader written", f"{written:.1f} s", "8 s")
 
     def pdf(self) -> None:
         """Read a PDF from the disk."""

@@ -140,10 +140,10 @@ def gpu_times() -> str:
 
 
 def main() -> None:
-    from deepseek_ocr_rag.backends.local import engine_worker
+    from deepseek_ocr_rag.backends.local import engine_entry
 
     time_engines()
-    engine_worker.main()
+    engine_entry.main()
     Path(os.environ["DSOCR_GPU_TIMES"]).write_text(gpu_times(), encoding="utf-8")
 
 

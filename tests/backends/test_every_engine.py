@@ -227,7 +227,7 @@ def test_the_published_rule_ends_a_loop_in_its_third_round(
     # The rule goes with each page, so that the engines that run already will do.
     loaded = local._ready()
     assert isinstance(loaded, local_backend._LoadedEngine)
-    monkeypatch.setattr(local_backend, "CardEngines", lambda startups: loaded.engines)
+    monkeypatch.setattr(local_backend, "CardEngines", lambda *told: loaded.engines)
     ruled = LocalBackend(scripted, device="cpu", attempts=1, no_repeat=NoRepeat(35))
     page = read(ruled, marked_pdf(1), LOOPING).pages[0]
     assert (page.error, page.finish_reason) == (None, "stop")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import fields, is_dataclass, replace
 
 import pytest
@@ -10,8 +12,10 @@ torch = pytest.importorskip("torch")
 
 import tiny_engine
 
+from deepseek_ocr_rag.engine import compile_ahead
 from deepseek_ocr_rag.engine.compile_ahead import Rehearsal, few_layers, rehearse, stand_in
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
+from deepseek_ocr_rag.engine.runner import Runner
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.weights.tensors import DenseWeights, ExpertWeights
 
@@ -73,3 +77,25 @@ def test_a_rehearsal_runs_with_few_layers_alone(vision) -> None:
     few = few_layers(tiny_engine.SECOND)
     weights = as_float32(stand_in(few, "model", torch.device("cpu"), vision))
     rehearse(few, weights, ReferenceOps(), Rehearsal(4, 40, "model", "model", 1024, (256,), ()))
+
+
+def test_a_rehearsal_leaves_nothing_behind_where_no_garbage_is_looked_for(monkeypatch) -> None:
+    """While an engine starts nobody does, and what a card has free decides on its cache."""
+    left: list[weakref.ref[object]] = []
+
+    class Watched(Runner):
+        def __init__(self, *args, **more) -> None:
+            super().__init__(*args, **more)
+            left.extend(weakref.ref(each) for each in (self, self._cache.keys, self._slots.history))
+
+    monkeypatch.setattr(compile_ahead, "Runner", Watched)
+    few = few_layers(tiny_engine.SECOND)
+    weights = as_float32(stand_in(few, "model", torch.device("cpu")))
+    left.append(weakref.ref(weights.decoder.head))
+    gc.disable()
+    try:
+        rehearse(few, weights, ReferenceOps(), Rehearsal(4, 40, "model", "model", 1024, (256,), ()))
+        del weights
+        assert [each() for each in left] == [None] * 4
+    finally:
+        gc.enable()

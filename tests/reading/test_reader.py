@@ -479,3 +479,53 @@ def test_only_a_backend_with_resolutions_reports_one(has: bool, reported: str, s
 
 def test_lite_reports_no_resolution() -> None:
     assert not LiteBackend.has_resolutions
+
+
+class Loading(Scripted):
+    """Says how many pages it had been asked for when it was told to load its model."""
+
+    fingerprint = "loading"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began: list[int] = []
+
+    def begin_loading(self) -> None:
+        self.began.append(len(self.asked))
+
+
+def test_a_model_is_loaded_while_the_first_page_is_drawn(tmp_path: Path, monkeypatch) -> None:
+    backend = Loading()
+    told: list[int] = []
+    info = Source.info
+
+    def drawn(source: Source, number: int) -> Any:
+        told.append(len(backend.began))
+        return info(source, number)
+
+    monkeypatch.setattr(Source, "info", drawn)
+    with Reader(backend, cache=tmp_path) as reader:
+        reader.read(pdf(3))
+        assert backend.began == [0]
+        assert told == [1, 1, 1]
+
+
+def test_no_model_is_loaded_for_pages_that_are_in_the_cache(tmp_path: Path) -> None:
+    document = pdf(3)
+
+    def began(pages: str) -> list[int]:
+        backend = Loading()
+        with Reader(backend, cache=tmp_path) as reader:
+            assert [page.error for page in reader.read(document, pages=pages)].count(None)
+        return backend.began
+
+    assert began("1-2") == [0]
+    assert began("1-2") == []
+    assert began("1-3") == [0]
+
+
+def test_a_recorded_backend_loads_its_model_too(tmp_path: Path) -> None:
+    backend = Loading()
+    with Reader(RecordingBackend(backend, tmp_path / "recording.jsonl"), cache=False) as reader:
+        reader.read(pdf(1))
+    assert backend.began == [0]

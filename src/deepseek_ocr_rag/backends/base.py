@@ -28,6 +28,7 @@ __all__ = [
     "Repeatable",
     "Reply",
     "TokenLogprob",
+    "begin_loading",
     "cards_of",
     "fingerprint_of",
     "has_resolutions",
@@ -263,3 +264,13 @@ def sends_pixels(backend: Backend) -> bool:
 def cards_of(backend: Backend) -> int:
     """On how many cards the backend reads, which says how many pages must be drawn at once."""
     return max(1, int(getattr(backend, "cards", 1)))
+
+
+def begin_loading(backend: Backend) -> None:
+    """Tell the backend that pages are being drawn for it, so that it may load its model meanwhile.
+
+    It has a method of this name if it can; the method returns at once, and may be called often.
+    """
+    begin = getattr(backend, "begin_loading", None)
+    if begin is not None:
+        begin()

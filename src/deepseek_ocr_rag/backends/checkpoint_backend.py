@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from concurrent.futures import Future
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from ..errors import BackendUnavailableError, ConfigurationError, MissingExtraEr
 from ..installing import install_command
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.ngrams import NoRepeat
+from ..threads import no_thread
 from .base import PageRequest
 from .fingerprints import fingerprint, model_files
 from .retry_ladder import RetryLadder
@@ -84,6 +86,8 @@ class CheckpointBackend(ABC, Generic[Loaded]):
         self._own_options = own
         self._loading = threading.Lock()
         self._loaded: Loaded | None = None
+        self._ahead: Future[Loaded] | None = None
+        self._changing_ahead = threading.Lock()
         self._closed = threading.Event()
 
     def __repr__(self) -> str:
@@ -119,7 +123,7 @@ class CheckpointBackend(ABC, Generic[Loaded]):
             )
 
     def load(self) -> None:
-        """Load the model now, instead of when the first page comes.
+        """Load the model now, instead of for the first page.
 
         Raises:
             BackendUnavailableError: If the model is missing, incomplete, or does not
@@ -128,7 +132,42 @@ class CheckpointBackend(ABC, Generic[Loaded]):
         """
         self._ready()
 
+    def _begin_loading(self) -> None:
+        """Begin to load the model in a thread. If that fails, the page that wants it gets the error.
+
+        For models in a process of their own: a thread that loads torch could not be interrupted.
+        """
+        with self._changing_ahead:
+            if self._loaded is not None or self._ahead is not None or self._closed.is_set():
+                return
+            ahead: Future[Loaded] = Future()
+
+            def load() -> None:
+                try:
+                    ahead.set_result(self._ready_now())
+                except BaseException as error:  # noqa: BLE001 - raised where the result is wanted
+                    ahead.set_exception(error)
+
+            try:
+                threading.Thread(target=load, name="dsocr-load-ahead", daemon=True).start()
+            except RuntimeError as error:
+                if not no_thread(error):
+                    raise
+                return  # the page loads it
+            self._ahead = ahead
+
     def _ready(self) -> Loaded:
+        ahead = self._ahead
+        if ahead is None or self._closed.is_set():
+            return self._ready_now()
+        try:
+            return ahead.result()
+        finally:
+            with self._changing_ahead:
+                if self._ahead is ahead:
+                    self._ahead = None
+
+    def _ready_now(self) -> Loaded:
         with self._loading:
             if self._closed.is_set():
                 name = type(self).__name__

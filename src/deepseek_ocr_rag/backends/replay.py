@@ -15,6 +15,7 @@ from .base import (
     Backend,
     PageRequest,
     Reply,
+    begin_loading,
     cards_of,
     has_resolutions,
     sends_pixels,
@@ -164,6 +165,10 @@ class RecordingBackend:
     def cards(self) -> int:
         """On how many cards the recorded backend reads."""
         return cards_of(self._backend)
+
+    def begin_loading(self) -> None:
+        """Have the recorded backend load its model."""
+        begin_loading(self._backend)
 
     @property
     def reads_text_layer(self) -> bool:

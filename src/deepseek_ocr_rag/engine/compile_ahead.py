@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from .weights.mapping import assemble
 from .weights.quantization import VisionType, WeightType, quantized
 from .weights.tensors import EngineWeights
 
-__all__ = ["Rehearsal", "few_layers", "load_and_compile", "read_triton", "rehearse", "stand_in"]
+__all__ = ["Rehearsal", "few_layers", "load_and_compile", "rehearse", "stand_in"]
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
@@ -114,14 +113,3 @@ def rehearse(config: EngineConfig, weights: EngineWeights, ops: Ops, rehearsal: 
     runner.compile(rehearsal.view_sides)
     for page in rehearsal.pages:
         page.views(runner.device)
-
-
-def read_triton() -> None:
-    """Have Triton read all of itself for the key of its cache, for a thread beside other work.
-
-    Triton keeps the key; without this, the first kernel would wait for it for 0.4 s.
-    """
-    with contextlib.suppress(ImportError):
-        from triton.runtime.cache import triton_key
-
-        triton_key()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +18,7 @@ from ..model.prompts import MODES, Mode
 from ..model.tokenizer import BOS, IMAGE
 from ..model.views import page_grid
 from .block_pool import BLOCK_SIZE
-from .compile_ahead import Rehearsal, load_and_compile, read_triton
+from .compile_ahead import Rehearsal, load_and_compile
 from .cuda_graphs import MAX_PROMPTS
 from .engine import Engine
 from .kernels.self_test import triton_problem
@@ -141,8 +140,6 @@ def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None)
     settings = settings or EngineSettings()
     start = time.monotonic()
     config = engine_config(checkpoint.config)
-    if settings.device != "cpu":
-        threading.Thread(target=read_triton, daemon=True).start()
     device = engine_device(settings)
     layout = scale_blocks(checkpoint.config)
 

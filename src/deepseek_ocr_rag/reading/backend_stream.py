@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import partial
 
-from ..backends.base import Backend, PageRequest, Reply, cards_of
+from ..backends.base import Backend, PageRequest, Reply, begin_loading, cards_of
 from ..document.grammar.confidence import block_confidences, page_confidence
 from ..document.grammar.parser import parse_page
 from ..document.types import Page
@@ -100,7 +100,7 @@ class BackendStream(PageStream):
 
         for key, prepared in read_ahead(
             prepare,
-            buffer.uncached(),
+            self._uncached(backend, buffer),
             self._opened,
             self._cancellation,
             partial(cards_of, backend),
@@ -136,6 +136,13 @@ class BackendStream(PageStream):
                 following=len(self.page_numbers) - key - 1,
             )
         self._check_cancelled()
+
+    def _uncached(self, backend: Backend, buffer: ReorderBuffer) -> Iterator[int]:
+        for count, key in enumerate(buffer.uncached()):
+            if count == 0:
+                # While the page is drawn. Not before: with all pages in the cache, no model is needed.
+                begin_loading(backend)
+            yield key
 
     def _prepared(self, number: int, backend: Backend) -> PreparedPage:
         return prepare_page(self._opened, number, backend, self._mode)

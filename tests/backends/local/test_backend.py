@@ -20,13 +20,13 @@ from typing import Any
 import pytest
 from PIL import Image
 from thread_leaks import new_threads
-from waiting import LONG, least
+from waiting import LONG, least, soon
 
 pytest.importorskip("torch")
 
-from deepseek_ocr_rag.backends.base import Backend, PageRequest
+from deepseek_ocr_rag.backends.base import Backend, PageRequest, begin_loading
 from deepseek_ocr_rag.backends.local import backend as local
-from deepseek_ocr_rag.backends.local import card_engines, process_pair
+from deepseek_ocr_rag.backends.local import card_engines, engine_process, process_pair
 from deepseek_ocr_rag.backends.local.backend import LocalBackend
 from deepseek_ocr_rag.backends.local.engine_process import EngineProcess
 from deepseek_ocr_rag.backends.local.reading import READ_AHEAD
@@ -40,6 +40,7 @@ from deepseek_ocr_rag.errors import (
     EngineUnsupportedError,
 )
 from deepseek_ocr_rag.model.prompts import MODES, TASKS
+from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 
 TOKENS = 20
 
@@ -303,7 +304,7 @@ def test_damaged_weights_are_reported(golden_checkpoint, tmp_path) -> None:
 def test_a_model_that_the_engine_cannot_run_is_read_by_transformers(
     golden_checkpoint, page, monkeypatch, caplog
 ) -> None:
-    def refuse(settings: dict[str, Any], on_room: object) -> EngineProcess:
+    def refuse(settings: dict[str, Any], *told: object) -> EngineProcess:
         raise EngineUnsupportedError("the local engine cannot run here: there is no CUDA device")
 
     pytest.importorskip("transformers", minversion="5.20")
@@ -353,7 +354,7 @@ def test_on_a_cpu_the_engine_gets_the_merged_copy(
     monkeypatch.setattr(adapter, "write_merged", lambda found, changes, output: output)
     started: list[dict[str, Any]] = []
 
-    def engines(settings: list[dict[str, Any]]) -> Any:
+    def engines(settings: list[dict[str, Any]], *told: object) -> Any:
         started.extend(settings)
         raise BackendUnavailableError("that is enough")
 
@@ -378,3 +379,41 @@ def test_a_merged_copy_is_deleted_if_the_engine_does_not_start(monkeypatch, tmp_
         backend.load()
     assert list(tmp_path.iterdir()) == []
     backend.close()
+
+
+def test_the_tokenizer_is_loaded_once_the_process_has_its_settings(
+    golden_checkpoint, monkeypatch
+) -> None:
+    """It holds the interpreter for half a second, in which nothing else of this process runs."""
+    order: list[str] = []
+    from_file = ModelTokenizer.from_file
+    send = engine_process.send
+
+    def loaded(path: Path) -> ModelTokenizer:
+        order.append("tokenizer")
+        return from_file(path)
+
+    def sent(pipe: Any, frame: Any) -> None:
+        time.sleep(0.2)
+        send(pipe, frame)
+        order.append("settings")
+
+    monkeypatch.setattr(ModelTokenizer, "from_file", loaded)
+    monkeypatch.setattr(engine_process, "send", sent)
+    backend = LocalBackend(golden_checkpoint, device="cpu")
+    backend.load()
+    backend.close()
+    assert order == ["settings", "tokenizer"]
+
+
+def test_the_process_starts_while_the_first_page_is_drawn(golden_checkpoint, page) -> None:
+    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=2, attempts=1)
+
+    def drawn() -> Iterator[PageRequest]:
+        begin_loading(backend)
+        assert soon(lambda: backend._loaded)
+        yield request(0, page)
+
+    (reply,) = backend.read(drawn())
+    backend.close()
+    assert reply.tokens == 2

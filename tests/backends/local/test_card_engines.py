@@ -24,8 +24,15 @@ class Process:
     max_positions = 100
     gpu_memory = None
 
-    def __init__(self, startup: dict[str, Any], on_room: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        startup: dict[str, Any],
+        on_room: Callable[[], object],
+        on_begun: Callable[[], object],
+    ) -> None:
         startup["starts"] += 1
+        if startup["begins"]:
+            on_begun()
         if startup["held"] is not None:
             startup["held"].wait(LONG)
         time.sleep(startup["slow"])
@@ -61,6 +68,7 @@ class Process:
 def startups(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     monkeypatch.setattr(card_engines, "EngineProcess", Process)
     common = {"slots": 8, "broken": False, "held": None, "starts": 0, "slow": 0, "stillborn": False}
+    common["begins"] = True  # says so before it is ready
     return [{"device": name, **common} for name in ("cuda:0", "cuda:1")]
 
 
@@ -288,3 +296,28 @@ def test_positions_and_memory_are_counted_over_all_cards(engines, startups) -> N
     startups[1]["process"].gpu_memory = 4
     assert engines.gpu_memory == 7
     assert Counter(each.slots for each in engines.processes) == {8: 2}
+
+
+def test_it_is_told_when_all_processes_start_by_themselves(startups) -> None:
+    held = startups[0]["held"] = startups[1]["held"] = threading.Event()
+    begun = threading.Event()
+    ready: list[bool] = []
+
+    def told() -> None:
+        ready.append(any("process" in startup for startup in startups))
+        begun.set()
+        held.set()
+
+    engines = CardEngines(startups, told)
+    assert begun.is_set()
+    assert ready == [False]
+    engines.close()
+
+
+def test_a_process_that_does_not_begin_holds_up_nobody(startups) -> None:
+    startups[0]["begins"] = startups[1]["begins"] = False
+    startups[0]["broken"] = True
+    begun = threading.Event()
+    engines = CardEngines(startups, begun.set)
+    assert begun.is_set()
+    engines.close()

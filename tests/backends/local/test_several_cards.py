@@ -162,7 +162,7 @@ def test_if_all_processes_are_killed_pages_wait_for_a_new_one(backend, page) -> 
 def test_pages_are_read_by_transformers_if_the_engine_does_not_run_on_the_cards(
     golden_checkpoint, page, monkeypatch, caplog
 ) -> None:
-    def refuse(settings: dict[str, Any], on_room: object) -> EngineProcess:
+    def refuse(settings: dict[str, Any], *told: object) -> EngineProcess:
         raise EngineUnsupportedError("this card is too old")
 
     pytest.importorskip("transformers", minversion="5.20")
@@ -179,7 +179,7 @@ def test_all_means_the_cards_that_cuda_shows(golden_checkpoint, monkeypatch) -> 
 
     asked: list[str] = []
 
-    def refuse(settings: dict[str, Any], on_room: object) -> EngineProcess:
+    def refuse(settings: dict[str, Any], *told: object) -> EngineProcess:
         asked.append(settings["device"])
         raise BackendUnavailableError("not here")
 

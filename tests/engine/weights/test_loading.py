@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from thread_leaks import new_threads
+from waiting import LONG
 
+from deepseek_ocr_rag.concurrency.child_process import python_path
+from deepseek_ocr_rag.engine.weights import loading
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
 from deepseek_ocr_rag.engine.weights.mapping import assemble
@@ -136,3 +144,49 @@ def test_random_weights_are_laid_out_alike_and_repeat(golden_config, golden_weig
     assert torch.equal(first.vision.sam.mix, second.vision.sam.mix)
     other = random_weights(golden_config, dtype=torch.float32, seed=1)
     assert not torch.equal(first.vision.sam.mix, other.vision.sam.mix)
+
+
+def test_layers_are_read_at_the_same_time(golden_config, golden_checkpoint, monkeypatch) -> None:
+    threads = 2
+    monkeypatch.setattr(os, "cpu_count", lambda: 2 * threads)
+    together = threading.Barrier(threads)
+    take = loading._Files.take
+
+    def held(files: object, name: str, shape: tuple[int, ...]) -> torch.Tensor:
+        if name.startswith("model.sam_model.blocks.") and name.endswith("norm1.weight"):
+            # With fewer threads, nobody else would ever come.
+            together.wait(LONG)
+        return take(files, name, shape)
+
+    layers = golden_config.sam.layers
+    assert layers % threads == 0
+    monkeypatch.setattr(loading._Files, "take", held)
+    weights = load_weights(golden_config, [golden_checkpoint / "model.safetensors"])
+    assert len(weights.vision.sam.layers) == layers
+
+
+def test_a_start_imports_no_compiler(golden_checkpoint: Path) -> None:
+    """Some of torch's operations, those on the device "meta" for one, import torch._dynamo and with
+    it sympy: five seconds of an engine's start."""
+    code = f"""
+import sys
+import torch
+from pathlib import Path
+from deepseek_ocr_rag.engine.startup import EngineSettings, start_engine
+from deepseek_ocr_rag.model.checkpoint import find_checkpoint
+start_engine(find_checkpoint({str(golden_checkpoint)!r}), EngineSettings("cpu")).close()
+print([name for name in ("torch._dynamo", "torch._inductor", "sympy") if name in sys.modules])
+"""
+    environment = {**os.environ, "PYTHONPATH": python_path()}
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=environment, capture_output=True, check=True
+    )
+    assert ran.stdout.strip().endswith(b"[]")
+
+
+def test_no_thread_reads_on_after_an_error(golden_config, tensors, saved) -> None:
+    before = set(threading.enumerate())
+    rest = {name: tensor for name, tensor in tensors.items() if name != "model.image_newline"}
+    with pytest.raises(BackendUnavailableError, match=r"model\.image_newline is missing"):
+        load_weights(golden_config, saved(rest))
+    assert new_threads(before) == []

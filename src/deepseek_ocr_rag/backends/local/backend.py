@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class _LoadedEngine:
 class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
     """Reads pages with a DeepSeek-OCR model on an NVIDIA GPU, hundreds at once.
 
-    The model is loaded when the first page comes, in a process of its own, and kept
+    The model is loaded while the first page is drawn, in a process of its own, and kept
     until :meth:`close`. If that process ends because the GPU failed, another one is
     started and given the unfinished pages. Several threads may share the backend:
     their pages are generated together. The first pages of a document go before the
@@ -157,6 +158,10 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         self._most_pages = most_pages
         self._copy: TemporaryDirectory[str] | None = None
 
+    def begin_loading(self) -> None:
+        """Begin to load the model, without waiting for it; a reader does so for its first page."""
+        self._begin_loading()
+
     def _load(self) -> _LoadedEngine | TransformersBackend:
         self.check()
         loaded: _LoadedEngine | TransformersBackend | None = None
@@ -180,14 +185,26 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             **self._own_options,
         }
         devices = all_devices() if self._devices == "all" else self._devices
-        # In a thread, so that the processes start while the tokenizer loads, which takes a second.
+        begun = threading.Event()
+
+        def load_tokenizer() -> ModelTokenizer:
+            # It holds the interpreter for half a second, in which no process would be started.
+            begun.wait()
+            # Imports numpy, which is wanted once the processes are ready.
+            from . import reading  # noqa: F401
+
+            return ModelTokenizer.from_file(checkpoint.tokenizer)
+
         with ThreadPoolExecutor(1, thread_name_prefix="dsocr-load") as executor:
-            tokenizer = executor.submit(ModelTokenizer.from_file, checkpoint.tokenizer)
+            tokenizer = executor.submit(load_tokenizer)
             try:
-                engines = CardEngines([{**startup, "device": device} for device in devices])
+                startups = [{**startup, "device": device} for device in devices]
+                engines = CardEngines(startups, begun.set)
             except EngineUnsupportedError as error:
                 _log.warning("%s: using the transformers backend instead", error)
                 return TransformersBackend.from_options(self._options, self._most_pages)
+            finally:
+                begun.set()
         settings = self._options.settings(checkpoint, tokenizer.result(), engines.max_positions)
         return _LoadedEngine(engines, settings)
 

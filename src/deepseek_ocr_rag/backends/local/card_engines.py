@@ -116,19 +116,28 @@ class CardEngines:
 
     Args:
         startups: The settings of each card's process; see :class:`EngineProcess`.
+        on_begun: Called when all processes start by themselves.
 
     Raises:
         BackendError: If no process starts: the error of the first card.
     """
 
-    def __init__(self, startups: Sequence[dict[str, Any]]) -> None:
+    def __init__(
+        self, startups: Sequence[dict[str, Any]], on_begun: Callable[[], object] = lambda: None
+    ) -> None:
         self._cards = tuple(_Card(startup) for startup in startups)
         self._lock = threading.Lock()
         self._closed = False
         self._room = threading.Event()
         self._starters = ThreadPoolExecutor(len(startups), thread_name_prefix="dsocr-engines")
         try:
-            started = [self._start(card) for card in self._cards]
+            begun = [threading.Event() for _ in self._cards]
+            started = [
+                self._start(card, event.set) for card, event in zip(self._cards, begun, strict=True)
+            ]
+            for event in begun:
+                event.wait()
+            on_begun()
             wait(started)
             errors = [error for each in started if (error := each.exception()) is not None]
             if len(errors) == len(started):
@@ -227,15 +236,17 @@ class CardEngines:
         if card.load.failures == MOST_FAILURES and self.count > 1:
             _log.warning("%s is left out: %s %d times in a row", card.name, what, MOST_FAILURES)
 
-    def _start(self, card: _Card) -> Future[None]:
-        return self._starters.submit(self._started, card)
+    def _start(self, card: _Card, on_begun: Callable[[], object] = lambda: None) -> Future[None]:
+        return self._starters.submit(self._started, card, on_begun)
 
-    def _started(self, card: _Card) -> None:
+    def _started(self, card: _Card, on_begun: Callable[[], object]) -> None:
         try:
-            process = EngineProcess(card.startup, self._room.set)
+            process = EngineProcess(card.startup, self._room.set, on_begun)
         except BackendError as error:
             self._count_failure(card, str(error))
             raise
+        finally:
+            on_begun()
         with self._lock:
             if not self._closed:
                 card.process = process

