@@ -81,8 +81,8 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             for a few pages at once; it needs compute capability 8.9. "int8-all" and
             "fp8-all" store the dense layers so too, as public eight-bit checkpoints do:
             0.1 GB less than that, and slower.
-        vision: "fp8" multiplies in eight bits in the first vision tower: some 4 % more
-            pages, at a cost in accuracy (docs/engine.md); it needs compute capability 8.9.
+        vision: "fp8" multiplies in eight bits in the first vision tower: prompts take less
+            time, at a cost in accuracy (docs/engine.md); it needs compute capability 8.9.
         gpu_memory_limit: Most GiB of memory used on each card; None uses what is free.
         most_pages: Most pages at once on each card; None for as many as fit and still help.
         no_repeat: The repetition rule; None takes the model's own.
