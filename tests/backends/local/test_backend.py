@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -118,6 +119,17 @@ def test_every_page_gets_the_published_text(backend, published_page, golden_case
         assert reply.text.startswith(expected[:-2])
         assert (reply.tokens, reply.finish_reason) == (TOKENS, "length")
         assert len(reply.logprobs) == TOKENS
+
+
+def test_vision_in_fp8_is_that_of_the_engine(backend, golden_checkpoint, page) -> None:
+    made = LocalBackend(
+        golden_checkpoint, device="cpu", max_new_tokens=TOKENS, attempts=1, vision="fp8"
+    )
+    with closing(made):
+        (eight,), (plain,) = made.read([request(0, page)]), backend.read([request(0, page)])
+    assert made.fingerprint != backend.fingerprint
+    # The first token's probability depends on the picture alone.
+    assert 0 < abs(eight.logprobs[0].logprob - plain.logprobs[0].logprob) < 0.5
 
 
 def test_the_text_layer_makes_drafts_and_is_asked_only_for_the_first_pages(backend, page) -> None:
@@ -314,17 +326,6 @@ def test_a_model_that_the_engine_cannot_run_is_read_by_transformers(
     backend.close()
     assert reply.tokens == 4
     assert "no CUDA device: using the transformers backend instead" in caplog.text
-
-
-def test_vision_in_fp8_is_that_of_the_engine(backend, golden_checkpoint, page) -> None:
-    made = LocalBackend(
-        golden_checkpoint, device="cpu", max_new_tokens=TOKENS, attempts=1, vision="fp8"
-    )
-    (eight,), (plain,) = made.read([request(0, page)]), backend.read([request(0, page)])
-    made.close()
-    assert made.fingerprint != backend.fingerprint
-    # The first token's probability depends on the picture alone.
-    assert 0 < abs(eight.logprobs[0].logprob - plain.logprobs[0].logprob) < 0.5
 
 
 @pytest.mark.parametrize(

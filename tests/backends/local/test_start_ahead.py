@@ -27,6 +27,7 @@ STARTUP = {
     "memory_limit": None,
     "slots": None,
     "weights": "model",
+    "vision": "model",
 }
 
 
