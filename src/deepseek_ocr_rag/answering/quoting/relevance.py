@@ -23,11 +23,11 @@ ENOUGH: Final = 1 / 3
 answer in other words; a lower one quotes for any question."""
 
 ENOUGH_FIT: Final = 0.14
-"""The same for :meth:`Retriever.fit`, which refuses more unanswerable questions if there are enough pages.
+"""The same for :meth:`Retriever.fit`, which with enough pages refuses more unanswerable questions.
 ``benchmarks/NOTES.md`` says on what it was chosen."""
 
 FEWEST_WORDS: Final = 3
-"""Fewest words of a question; a sentence may have fewer by chance."""
+"""Fewest words that a question must have: a sentence may have one or two words by chance."""
 
 ABOUT_NAME: Final = 0.02
 ABOUT_YEAR: Final = 0.08
