@@ -1,4 +1,4 @@
-"""What the commands of fine-tuning have in common."""
+"""The options that the commands of fine-tuning share."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_extra(needed: Sequence[str]) -> None:
     """Check that modules of the extra "train" are installed.
 
     Raises:
-        MissingExtraError: If one is not; the message names all that are missing.
+        MissingExtraError: If a module is missing; the message names all that are.
     """
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
