@@ -110,7 +110,7 @@ class AgentReader(SharedObject):
             raise ConfigurationError(f"keep={keep} is too small", remedy="Give 1 or more.")
         if allow_urls and reader.url_policy is not None and reader.url_policy.hosts is None:
             raise ConfigurationError(
-                "allow_urls without a list of hosts lets a document have anything sent anywhere",
+                "allow_urls without a list of hosts would let a document send anything anywhere",
                 remedy="Name the hosts: allow_urls=FetchPolicy(hosts=('arxiv.org',)).",
             )
         self.root_dir = resolve_root(root_dir)

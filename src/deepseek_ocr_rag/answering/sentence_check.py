@@ -19,8 +19,8 @@ LONGEST_CLAIM: Final = 2000
 """Most characters of a sentence that is compared with its sources: real sentences are shorter, and
 comparing takes more than linear time."""
 
-TOO_LONG: Final = "it is too long for one sentence, and was not compared"
-NO_TIME: Final = "it was not compared: the time for checking was over"
+TOO_LONG: Final = "it was not compared, because it is too long"
+NO_TIME: Final = "it was not compared, because the time for checking ran out"
 
 
 class SentenceCheck:
@@ -53,7 +53,7 @@ class SentenceCheck:
             return Sentence(text, "unchecked", cited=cited, problem=NO_TIME), ()
         if verdict.supported:
             return Sentence(text, "supported", cited=cited), verdict.citations
-        problem = verdict.problem if cited else "it cites no source, and none says it"
+        problem = verdict.problem if cited else "it cites no source, and no source says it"
         return Sentence(text, "unsupported", cited=cited, problem=problem), ()
 
     def _says_absent(self, text: str) -> bool:

@@ -62,7 +62,7 @@ class FairSemaphore:
 
     @asynccontextmanager
     async def aslot(self, reading: object) -> AsyncIterator[None]:
-        """:meth:`place` for coroutines; cancelling the task withdraws the request."""
+        """:meth:`slot` for coroutines; cancelling the task withdraws the request."""
         granted = self._request(reading)
         try:
             await asyncio.wrap_future(granted)

@@ -110,12 +110,12 @@ def reranked(model: Reranker, question: str, texts: Sequence[str]) -> list[float
         raise
     except Exception as error:
         raise RerankerError(
-            f"the reranker failed: {error}", remedy="Mend it, or search without a reranker."
+            f"the reranker failed: {error}", remedy="Fix it, or search without a reranker."
         ) from error
     if len(scores) != len(texts) or not all(map(math.isfinite, scores)):
         raise RerankerError(
             f"the reranker gave {len(scores)} scores for {len(texts)} texts, or one that is not a number",
-            remedy="Mend it, or search without a reranker.",
+            remedy="Fix it, or search without a reranker.",
         )
     return scores
 

@@ -54,7 +54,7 @@ class AnswerModels:
         if name == QUOTE_ONLY or name in self._others().names:
             return name
         raise ConfigurationError(
-            "the question names a model that it may not",
+            "the question names a model that is not allowed",
             remedy="Name one of those that /v1/language-models lists, or none.",
         )
 

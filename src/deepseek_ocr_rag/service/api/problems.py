@@ -183,6 +183,6 @@ def failure(error: Exception) -> JSONResponse:
     )
     return problem(
         500,
-        "the service made a mistake",
+        "the service failed because of a bug",
         remedy="Report it with the lines of the service's log at this time.",
     )

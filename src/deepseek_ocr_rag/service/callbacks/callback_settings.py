@@ -81,7 +81,7 @@ class CallbackSettings:
         secret = self.secret if target.secret is None else target.secret
         if secret is None:
             raise ConfigurationError(
-                "the callback has no secret, and neither has the service",
+                "neither the callback nor the service has a secret",
                 remedy=f"Send callback_secret, or start the service with {CALLBACK_SECRET_VARIABLE}.",
             )
         return signing_key(secret)

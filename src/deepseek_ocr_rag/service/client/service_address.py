@@ -63,7 +63,7 @@ class ServiceAddress:
         key = os.environ.get(KEY_VARIABLE, "") if key is None else key
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise ConfigurationError(
-                "the key of the service has characters that no key has",
+                "the service's key has characters that are not allowed",
                 remedy=f"Copy it again; it is read from {KEY_VARIABLE}.",
             )
         if not (wait >= 0 and math.isfinite(wait)):

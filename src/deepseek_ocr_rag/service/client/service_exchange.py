@@ -169,7 +169,9 @@ class ServiceExchange:
     def _refuse(self, response: httpx.Response) -> None:
         status = response.status_code
         if response.has_redirect_location:
-            raise self._reply_error("it redirects, which is not followed")
+            raise self._reply_error(
+                "it redirects to another address, and redirects are not followed"
+            )
         try:
             data = self._json(response, MOST_BYTES)
         except BackendReplyError:

@@ -143,7 +143,7 @@ async def store_url(request: Request, url: str) -> Upload:
     policy = settings_of(request).urls
     if policy is None or not is_url(url):
         raise SourceNotAllowedError(
-            "the service downloads nothing" if policy is None else "this is not a URL",
+            "this service does not download documents" if policy is None else "this is not a URL",
             remedy="Send the file itself, or start the service with --allow-urls.",
         )
     return await _store(request, download(url, policy), name_in_url(url), "", "downloads")
