@@ -28,8 +28,8 @@ def add_data(parser: argparse.ArgumentParser, more: str = "") -> None:
         dest="mode",
         default="base",
         choices=list(MODES),
-        help="how finely the model sees a page that does not say it itself, as of dsocr read, "
-        "whose default is gundam (default here: base)",
+        help="resolution of pages that have none of their own (default: base, unlike dsocr read, "
+        "which uses gundam)",
     )
     parser.add_argument("--revision", metavar="COMMIT", help="of a hub id")
 
