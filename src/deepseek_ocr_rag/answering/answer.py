@@ -30,7 +30,7 @@ class Sentence:
         status: See :data:`SentenceStatus`.
         citations: Indices into :attr:`Answer.citations`; empty unless it is supported.
         cited: What the model cited for it: indices into :attr:`Answer.passages`. If it is
-        empty although the sentence is supported, the source was found by search.
+            empty although the sentence is supported, the source was found by search.
         problem: Why it is not supported, or was not checked, for people to read.
         span: ``(start, end)`` in :attr:`Answer.text`, including citations; None
             if strict mode removed it.
@@ -77,19 +77,19 @@ class Answer:
         text: The answer. ``[n]`` in it means ``citations[n - 1]``; :data:`~.fixed_texts.UNSUPPORTED`
             follows a sentence that the documents do not say.
         citations: All checked, in the order of their first mention in the text. Empty
-        if no sentence is supported.
-    passages: The passages that were found, best first.
+            if no sentence is supported.
+        passages: The passages that were found, best first.
         llm: Name of the model that wrote the text; None if no model was asked.
         warnings: What a user should know: passages that did not fit into the
             model's context, a cut answer, pages that could not be read.
         timings: How long it took.
         sentences: All sentences that were written, including those that strict mode removed.
-    query: What was searched for. Differs from the question if that only makes
-        sense after earlier questions.
-    thinking: What a reasoning model thought before it wrote; not checked, and not part of the
-        answer.
-    quoted: Whether passages are quoted, because no model was asked, or because no source says
-        what it wrote. A quote counts as a supported sentence.
+        query: What was searched for. Differs from the question if that only makes
+            sense after earlier questions.
+        thinking: What a reasoning model thought before it wrote; not checked, and not part of the
+            answer.
+        quoted: Whether passages are quoted, because no model was asked, or because no source says
+            what it wrote. A quote counts as a supported sentence.
         nearest: Whether the quotes are only the nearest passages: no sentence has enough of the
             question's words, and no model was asked.
     """
