@@ -173,7 +173,7 @@ def test_an_uncited_sentence_that_no_source_says_is_marked() -> None:
     assert (answer.text, answer.citations) == ("Bob Ray. [unsupported]", ())
     assert not answer.found
     (sentence,) = answer.unsupported
-    assert sentence.problem == "it cites no source, and none says it"
+    assert sentence.problem == "it cites no source, and no source says it"
     assert answer.passages[0].page == 2
 
 

@@ -49,7 +49,7 @@ def test_a_sentence_gets_its_status_its_page_and_its_box(kind: str) -> None:
         KEEPER,
     )
     assert checked.sentences[0].citations == (0,)
-    assert "none says it" in checked.sentences[1].problem
+    assert "no source says it" in checked.sentences[1].problem
     assert not checked.supported
 
 
@@ -166,7 +166,7 @@ def test_what_is_not_compared_in_time_is_unchecked_and_not_supported() -> None:
         "unchecked",
         "absent",
     ]
-    assert "time for checking was over" in checked.unchecked[0].problem
+    assert "time for checking ran out" in checked.unchecked[0].problem
     assert checked.citations
     assert not checked.supported
     assert checked.unsupported == ()

@@ -1,4 +1,4 @@
-"""What the LangChain and LlamaIndex tools have in common."""
+"""Holds what the LangChain and LlamaIndex tools share."""
 
 import lazy_loader
 

@@ -1,6 +1,6 @@
 """Reads, searches and shows documents to a language model: :class:`AgentReader`.
 
-The tools of both frameworks share it: which files a model may name, how long a
+The tools of both frameworks share it. It decides which files a model may name, how long a
 reply is and how it continues, and what the model is told when something fails.
 """
 
@@ -46,10 +46,10 @@ DEFAULT_CHARS: Final = 8000
 """Longest reply by default: some 2,000 tokens of English."""
 
 PAGES_LOOKED_AT: Final = 8
-"""Most pages that one call to ``locate`` looks at: each costs a run of the model."""
+"""Most pages that one call to ``locate`` looks at, because each costs a run of the model."""
 
 PASSAGES_FOR_WORDS: Final = 10
-"""Passages in which ``locate`` looks for the words, if looking at the pages fails."""
+"""How many passages ``locate`` searches for the words, if looking at the pages fails."""
 
 PICTURE_SIDE: Final = 1024
 """Long side of a picture in pixels, the size that models with vision are made for."""
@@ -60,14 +60,14 @@ RENDERED_SIDE: Final = 4096
 
 @with_known_settings()
 class AgentReader(SharedObject):
-    """Reads, searches and shows the documents in one folder. Threads may share one.
+    """Reads, searches and shows the documents in one folder. Threads may share an instance.
 
     Pages are remembered by the content of the file, so a file that changes is read
     again. Simultaneous calls take turns, page by page; calls about the same
     document share its pages.
 
-    All arguments of its methods may be written as language models write them: numbers
-    and lists as text, null for what is left out. Other values are refused with a
+    Arguments of its methods may be written as language models write them: numbers
+    and lists as text, null for an omitted argument. Other values are refused with a
     ConfigurationError that names the argument; so are a path of more than 1,000 characters and
     a question of more than 5,000.
 
@@ -110,7 +110,7 @@ class AgentReader(SharedObject):
             raise ConfigurationError(f"keep={keep} is too small", remedy="Give 1 or more.")
         if allow_urls and reader.url_policy is not None and reader.url_policy.hosts is None:
             raise ConfigurationError(
-                "allow_urls without a list of hosts lets a document have anything sent anywhere",
+                "allow_urls without a list of hosts would let a document send anything anywhere",
                 remedy="Name the hosts: allow_urls=FetchPolicy(hosts=('arxiv.org',)).",
             )
         self.root_dir = resolve_root(root_dir)
@@ -153,8 +153,8 @@ class AgentReader(SharedObject):
     ) -> AgentSearch:
         """Find the passages of all documents that match a question, a few at a time.
 
-        A call reads at most 100 pages that were not read before, for a minute; the
-        reply says of how many documents it is, and later calls read on.
+        A call reads at most 100 pages that were not read before, for at most a minute; the
+        reply says how many documents it covers, and later calls go on.
 
         Args:
             query: A question or a few words.

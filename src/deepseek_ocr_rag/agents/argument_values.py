@@ -1,8 +1,8 @@
 """Understands the values that language models write for arguments.
 
-Models write numbers as text, lists and objects as JSON in a text, null for what they leave out.
-Each function accepts what is plainly meant, in one canonical form, and refuses the rest with a
-ConfigurationError that names the argument. None takes longer than its text is long.
+Models write numbers as text, lists and objects as JSON within a text, and null for omitted arguments.
+Each function turns any value whose meaning is clear into one canonical form, and refuses others with
+a ConfigurationError that names the argument. All take linear time.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ __all__ = [
 ]
 
 LONGEST_ARGUMENT: Final = 1000
-"""Characters of a path, a page selection, a box."""
+"""Most characters of a path, a page selection or a box."""
 
 LONGEST_WORDS: Final = 5000
-"""Characters of a question, or of what to look for."""
+"""Most characters of a question, or of what to look for."""
 
 MOST_ITEMS: Final = 500
 """Most entries of a list."""
@@ -41,7 +41,7 @@ MOST_ITEMS: Final = 500
 LARGEST_NUMBER: Final = 10**9
 
 _PATHS: Final = frozenset({"path", "folder", "id"})
-"""Arguments that name a file or a folder: a list of words is not joined for them."""
+"""Arguments that name a file or a folder; for them, a list of words is not joined."""
 
 _ABSENT: Final = frozenset(
     {"", "null", "none", "nil", "undefined", "n/a", "na", "nan", "[]", "{}", "()", "[null]"}
@@ -62,7 +62,7 @@ _BOX_KEYS: Final = (
 )
 _SIZE_KEYS: Final = (("x", "y", "width", "height"), ("left", "top", "width", "height"))
 _ROUNDING: Final = 0.005
-"""How far outside the page a fraction may be: models round."""
+"""How far outside the page a fraction may be, because models round."""
 
 
 def is_absent(value: object) -> bool:
@@ -104,7 +104,7 @@ def path_text(text: str) -> str:
 
 
 def number_value(name: str, value: object, *, default: int, least: int = 0) -> int:
-    """A whole number from ``least`` on; the default where it was left out."""
+    """A whole number of at least ``least``; the default if it was omitted."""
     remedy = f"Give {name} as a whole number, {least} or more, or leave it out."
     value = _named_off(name, _unwrapped(name, value))
     if is_absent(value):
@@ -164,7 +164,7 @@ def box_value(name: str, value: object) -> tuple[float, float, float, float] | N
 
 
 def decoded(text: str) -> object:
-    """Decode JSON, also with single quotes; return the text itself if it is not JSON."""
+    """Decode JSON, even with single quotes; return the text itself if it is not JSON."""
     stripped = text.strip()
     if len(stripped) > 4 * LONGEST_ARGUMENT or stripped[:1] not in ("[", "{", '"'):
         return text
@@ -230,7 +230,7 @@ def _named_off(name: str, value: object) -> object:
 
 
 def _words(value: object) -> object:
-    """The list that a text holds as JSON if all in it is text; otherwise the value itself."""
+    """The list that a text has as JSON, if all its items are texts; otherwise the value itself."""
     inner = decoded(value) if isinstance(value, str) and value.lstrip()[:1] == "[" else None
     texts = isinstance(inner, list) and all(isinstance(each, str) for each in inner)
     return inner if inner and texts else value
@@ -269,7 +269,7 @@ def _whole(value: object, depth: int = 3) -> int | None:
 
 
 def _number(text: str) -> int | float | None:
-    """A number as JSON or a person writes it."""
+    """A number as JSON or a person would write it."""
     if not text or len(text) > 30 or not set(text) <= set("0123456789+-.eE"):
         return None
     try:

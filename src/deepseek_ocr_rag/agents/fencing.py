@@ -1,9 +1,9 @@
 """Fences what comes from a document, so that a model can tell it from the tool's own words.
 
-Anybody may have written a page, a file's name or a heading. A text stands between two equal
-lines that its author cannot know; control tokens, invisible characters and lines that look like
+Anybody may have written a page, a file's name or a heading. A text is put between two identical
+lines that its author cannot predict; control tokens, invisible characters and lines that look like
 the tool's own are broken up in it. A name or a heading, which stands in the tool's own lines, is
-one line without brackets.
+reduced to one line without brackets.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _OWN_LINE: Final = re.compile(
     r"\[(?=\s{0,3}(?:end of|there (?:is|are)|to go on|page\s{0,3}[0-9]|[0-9]{1,4}\. ))",
     re.IGNORECASE,
 )
-"""How the lines begin with which the tools' replies mark pages and end."""
+"""The beginnings of the lines that mark pages, and the end, in the tools' replies."""
 
 _BRACKETS: Final = str.maketrans("[]", "()")
 
 
 class Fence:
-    """Makes the lines around what comes from documents; each reply has its own.
+    """Makes the lines around text from documents; each reply has its own.
 
-    The line is a hash of a secret and of all that is fenced, so the same reply always has the
-    same fence, and no text can contain its own.
+    The line is a hash of a secret and of everything that is fenced, so the same reply always has the
+    same fence, and no text can contain its own fence.
     """
 
     def __init__(self) -> None:
@@ -48,10 +48,10 @@ class Fence:
 
 
 def document_text(text: str) -> str:
-    """Text of a document: harmless, and without lines that look like the tool's own."""
+    """Make the text of a document harmless, without lines that look like the tool's own."""
     return _OWN_LINE.sub(lambda match: f"{match[0]} ", harmless(text))
 
 
 def own_words(text: str) -> str:
-    """A name, a heading, an error, for a line of the tool's own: one line without brackets."""
+    """Make a name, heading or error fit for a line of the tool's own: one line, no brackets."""
     return one_line(text).translate(_BRACKETS)

@@ -22,19 +22,19 @@ from .fencing import own_words
 __all__ = ["DocumentFile", "FolderListing", "documents_below", "documents_in_folder"]
 
 SUFFIXES: Final = frozenset({".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
-"""How the names of documents end; other files can be named, but are not listed."""
+"""Endings of documents' names; other files can be named, but are not listed."""
 
 MOST_ENTRIES: Final = 50_000
-"""Files and folders looked at."""
+"""Most files and folders to look at."""
 
 MOST_COMPARED: Final = 5000
-"""Names that a misspelled one is compared with."""
+"""Most names to compare with a misspelled one."""
 
 MOST_MATCHED: Final = 20
-"""Names that are compared letter by letter."""
+"""Most names to compare letter by letter."""
 
 NAME_CHARS: Final = 120
-"""Characters of a name that are compared."""
+"""Most characters of a name to compare."""
 
 _ALIKE: Final = 0.6
 _DIGITS: Final = re.compile(r"([0-9]{1,18})")
@@ -46,7 +46,7 @@ class DocumentFile:
 
     Attributes:
         path: Relative to the folder, with forward slashes.
-        size: In bytes; None if it is not known.
+        size: Size in bytes; None if unknown.
         stamp: Changes when the file is written again.
     """
 
@@ -61,8 +61,8 @@ class FolderListing:
 
     Attributes:
         files: The documents.
-        unnamed: How many more there are whose names no model may write.
-        complete: Whether all of the folder was looked at.
+        unnamed: How many more documents have names that no model may write.
+        complete: Whether the whole folder was searched.
     """
 
     files: tuple[DocumentFile, ...]
@@ -70,7 +70,7 @@ class FolderListing:
     complete: bool = True
 
     def inside(self, folder: str) -> FolderListing:
-        """Only what is in one of the subfolders."""
+        """The part of the listing that is in one subfolder."""
         begin = _spoken(folder) + "/"
         files = tuple(each for each in self.files if _spoken(each.path).startswith(begin))
         return FolderListing(files, 0, self.complete)
@@ -81,13 +81,13 @@ class FolderListing:
         return sorted(found - {"."})
 
     def spoken(self, path: str) -> str | None:
-        """The path of the only file that is shown to a model under this name, or None."""
+        """The path of the file that is shown to a model under this name; None if not exactly one is."""
         wanted = _spoken(path.removeprefix("./"))
         found = [each.path for each in self.files if _spoken(each.path) == wanted]
         return found[0] if len(found) == 1 else None
 
     def near(self, path: str, most: int = 3) -> list[str]:
-        """Suggest files for a path that names none, best first."""
+        """Suggest files for a path that does not exist, best first."""
         wanted = PurePosixPath(path.lower()[:LONGEST_ARGUMENT])
         files = [each.path for each in self.files[:MOST_COMPARED]]
         lower = {each: PurePosixPath(each.lower()) for each in files}
@@ -147,7 +147,7 @@ def documents_in_folder(root: Path, folder: str) -> FolderListing:
 
 
 def _is_text(path: str) -> bool:
-    """Whether a name is text at all: the bytes of a name need not be."""
+    """Whether a name is valid text; its bytes need not be."""
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
@@ -156,7 +156,7 @@ def _is_text(path: str) -> bool:
 
 
 def _natural(path: str) -> list[list[tuple[int, str]]]:
-    """A key by which page 2 comes before page 10."""
+    """A sort key that puts page 2 before page 10."""
     return [
         [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in _DIGITS.split(name)]
         for name in path.split("/")
@@ -169,7 +169,7 @@ def _spoken(path: str) -> str:
 
 
 def _alike(wanted: str, names: dict[str, str]) -> Sequence[tuple[str, float]]:
-    """The entries whose names are much like the wanted one, best first.
+    """The entries whose names are similar to the wanted one, best first.
 
     Comparing letter by letter is slow, so only names that share the most pairs of letters are
     compared.

@@ -1,7 +1,7 @@
 """Remembers the pages of a whole folder, to search them: :class:`FolderPages`.
 
-A call reads a limited number of new pages, for a limited time; the next calls read the rest. So a
-model gets an answer in time, with the number of documents that it is from.
+A call reads a limited number of new pages, for a limited time; later calls read the rest. So a
+model gets an answer in time, together with the number of documents it covers.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ PAGES_A_CALL: Final = 100
 """Most pages that a call reads."""
 
 SECONDS_A_CALL: Final = 60.0
-"""No page is begun after so many seconds."""
+"""Seconds after which no further page is begun."""
 
 PAGES_KEPT: Final = 10_000
-"""Most pages remembered; their text and index take some 10 kB each."""
+"""Most pages to remember; text and index take some 10 kB a page."""
 
 OpenDocument = Callable[
     [DocumentFile, Sequence[int] | None], tuple[PageStream, Generator[Page, None, None]]
@@ -39,7 +39,7 @@ OpenDocument = Callable[
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of one document."""
+    """What is known about one document."""
 
     stamp: tuple[int, int, int]
     sha256: str = ""
@@ -49,7 +49,7 @@ class _Known:
     problem: str = ""
 
     def missing(self, again: bool) -> list[int] | None:
-        """Pages to read; None if their number is not known yet."""
+        """The pages still to read; None if their number is not known yet."""
         if self.total is None:
             return None
         skipped = set(self.pages) | (set() if again else self.failed)
@@ -61,9 +61,9 @@ class FolderSearch:
     """What can be searched now.
 
     Attributes:
-        retriever: Over all pages that were read.
+        retriever: Searches all pages that were read.
         documents: How many documents they are from.
-        waiting: Paths of documents of which pages are still to be read.
+        waiting: Paths of documents that still have pages to read.
         full: Whether no more pages can be remembered.
         problems: Path and reason of each document that cannot be read.
         failed: How many pages could not be read.
@@ -80,7 +80,7 @@ class FolderSearch:
 class FolderPages:
     """The pages of a folder's documents read so far, and an index of them. Thread-safe.
 
-    ``open_document`` opens and reads; ``pages_a_call`` and ``seconds_a_call`` bound one call.
+    ``open_document`` opens and reads a document; ``pages_a_call`` and ``seconds_a_call`` limit a call.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class FolderPages:
         ``on_page`` is called after each page.
 
         Raises:
-            DeepSeekOCRError: If pages cannot be read for a reason that is not one document's.
+            DeepSeekOCRError: If pages cannot be read for a reason that concerns all documents.
         """
         try:
             with self._turns.slot(object(), current_cancellation()):
@@ -118,7 +118,7 @@ class FolderPages:
     def _read_on(self, files: Sequence[DocumentFile], on_page: Callable[[], object]) -> None:
         left = self._pages_a_call
         until = time.monotonic() + self._seconds
-        for again in (False, True):  # what failed before is tried last
+        for again in (False, True):  # documents that failed before are tried last
             for file in files:
                 known = self._known.get(file.path)
                 if known is None or known.stamp != file.stamp:
@@ -140,7 +140,7 @@ class FolderPages:
         until: float,
         on_page: Callable[[], object],
     ) -> int:
-        """Read up to ``most`` of the missing pages; how many."""
+        """Read up to ``most`` of the missing pages; return how many were read."""
         count = 0
         try:
             stream, pages = self._open(file, None if missing is None else missing[:most])

@@ -1,4 +1,4 @@
-"""Writes the replies about the whole folder: its documents, and what was searched of them."""
+"""Writes the replies about the whole folder: its documents, and how much of them was searched."""
 
 from __future__ import annotations
 

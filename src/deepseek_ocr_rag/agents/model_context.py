@@ -38,7 +38,7 @@ def context_length_of(model: object) -> int | None:
 
 
 def _bound_number(model: object) -> int | None:
-    """``num_ctx`` where it was bound to calls of the model."""
+    """``num_ctx``, if it was bound to calls of the model."""
     bound = getattr(model, "kwargs", None)
     if not isinstance(bound, dict):
         return None

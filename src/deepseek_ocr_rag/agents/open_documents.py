@@ -28,11 +28,11 @@ FEW_FILES: Final = 5
 _URL: Final = re.compile(r"https?://", re.IGNORECASE)
 
 NamedDocument = tuple[str | FileInside, str | None]
-"""What to open, and its name for replies; a URL is named by the source itself."""
+"""What to open, and its name in replies; a URL gets its name from the source."""
 
 
 CountedPages = Callable[[Generator[Page, None, None], int], Generator[Page, None, None]]
-"""Passes pages on; gets their number too."""
+"""Passes pages on; also gets their number."""
 
 
 class OpenDocuments:
@@ -61,7 +61,7 @@ class OpenDocuments:
         """The document that a model means by a path.
 
         Raises:
-            SourceNotFoundError: If there is none; the remedy names those that may be meant.
+            SourceNotFoundError: If there is none; the remedy names similar ones.
             SourceNotAllowedError: If the model may not name it.
         """
         if self._allow_urls and _URL.match(path):
@@ -135,7 +135,7 @@ class OpenDocuments:
 
 
 def resolve_root(root_dir: str | Path | None) -> Path:
-    """The folder that may be read from; ConfigurationError if it is not usable."""
+    """The folder that may be read from; raises a ConfigurationError if it is unusable."""
     root = Path.cwd() if root_dir is None else Path(root_dir)
     resolved = root.resolve()
     if not resolved.is_dir():

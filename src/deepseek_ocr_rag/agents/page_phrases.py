@@ -20,16 +20,16 @@ _END: Final = frozenset({"end", "last", "onwards", "onward"})
 _START: Final = frozenset({"start", "beginning", "begin", "first"})
 
 MOST_DIGITS: Final = 18
-"""Enough for any page, and they cost nothing to convert."""
+"""Most digits of a number: enough for any page, and cheap to convert."""
 
 Range = tuple[int | None, int | None]
 
 
 def page_ranges_in(text: str) -> list[Range] | None:
-    """First and last page of each range in the text, None for an end that it leaves open.
+    """First and last page of each range in the text; an open end is None.
 
-    Numbers are pages, "-", "to" and the like join two of them, commas, "and" and spaces separate
-    them. None if the text is anything else, such as "-3".
+    Numbers are pages; "-", "to" and the like join two of them; commas, "and" and spaces separate
+    them. The result is None if the text is anything else, such as "-3".
     """
     items: list[list[int | str]] = [[]]
     for part in map(_part, _WORD.findall(text.lower())):
@@ -47,7 +47,7 @@ def page_ranges_in(text: str) -> list[Range] | None:
 
 
 def _part(word: str) -> int | str | None:
-    """A number, "-", "to", ",", "start" or "end"; "" for what means nothing, None for the rest."""
+    """A number, "-", "to", ",", "start" or "end"; "" for words without meaning, None for others."""
     if word[0] in _DIGITS:
         whole, _, part = word.partition(".")
         return None if part.strip("0") or len(whole) > MOST_DIGITS else int(whole)
@@ -64,9 +64,9 @@ def _part(word: str) -> int | str | None:
 
 
 def _range(item: list[int | str]) -> Range | None:
-    """The range of one page, or of two ends with a joint between, of which one may be missing.
+    """The range of one page, or of two ends joined by "-" or "to", of which one may be missing.
 
-    "-3" is none: it may mean the first three pages or the third from the end.
+    "-3" is not a range: it may mean the first three pages or the third page from the end.
     """
     at = next((at for at, part in enumerate(item) if part in _JOINTS), None)
     if at is None:

@@ -60,9 +60,9 @@ def cut(text: str, limit: int) -> str:
 
 
 def cut_point(text: str, limit: int) -> int:
-    """Where to cut: after the last line end before the limit, else the last space, else at it.
+    """Where to cut: after the last line end before the limit, or the last space, or else at the limit.
 
-    Line ends and spaces in the first half are ignored: the cut text would be too short.
+    Line ends and spaces in the first half are ignored, because the cut text would be too short.
     """
     for separator in ("\n", " "):
         end = text.rfind(separator, limit // 2, limit)

@@ -1,4 +1,4 @@
-"""What the calls of :class:`~.agent_reader.AgentReader` return."""
+"""Defines what the calls of :class:`~.agent_reader.AgentReader` return."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class AgentReply:
     Attributes:
         text: For the model: which pages these are, their Markdown, and how to
             ask for the rest.
-        document: The pages shown, each whole even where ``text`` cuts it.
+        document: The pages shown, each in full even if ``text`` cuts it.
         next_pages: The pages to ask for next, or None at the end.
         next_start: Character of the first of them at which to continue.
     """
@@ -57,7 +57,7 @@ class AgentSearch:
 
     Attributes:
         text: For the model: the passages with their pages and boxes.
-        passages: The passages shown, each whole even where ``text`` cuts it.
+        passages: The passages shown, each in full even if ``text`` cuts it.
         next_offset: The offset to continue with, or None if there are no more.
     """
 

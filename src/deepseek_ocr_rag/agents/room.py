@@ -1,4 +1,4 @@
-"""How much of a reply is left: in characters and, where the model's context is known, in tokens."""
+"""Tracks how much room a reply has left, in characters and, if the context is known, in tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..text.token_count import estimate_tokens
 __all__ = ["ReplySize", "Room"]
 
 SMALLEST_REPLY: Final = 1000
-"""Characters. A shorter reply would have hardly any room for text."""
+"""Fewest characters of a reply; a shorter one would have hardly any room for text."""
 
 FIRST_LINE: Final = 320
 """Characters of the longest first line without a note."""
@@ -20,14 +20,14 @@ FRAME_CHARS: Final = 600
 """Characters kept free for the first line, the last line and their line ends."""
 
 FRAME_TOKENS: Final = 150
-"""Tokens kept free for the last line; those of the first line are counted."""
+"""Tokens kept free for the last line; the first line's tokens are counted."""
 
 SMALLEST_CONTEXT: Final = 2048
-"""Tokens. In a smaller context the descriptions of the tools leave no room for a reply."""
+"""Fewest tokens of context; in a smaller one, the tools' descriptions leave no room for a reply."""
 
 SHARE: Final = 4
-"""A reply takes at most one part in so many of the context: question, earlier replies and the
-model's own words need the rest, and the first that is dropped is the question."""
+"""A reply takes at most this fraction (one in so many) of the context. Question, earlier replies and
+the model's own words need the rest, and the question would be dropped first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class ReplySize:
     """The longest reply.
 
     Attributes:
-        chars: In characters.
-        tokens: In tokens, by an upper estimate; None if the model's context is not known.
+        chars: Its length in characters.
+        tokens: Its length in tokens, by an upper estimate; None if the model's context is unknown.
     """
 
     chars: int
@@ -44,7 +44,7 @@ class ReplySize:
 
     @classmethod
     def of(cls, max_chars: int, context_length: int | None) -> ReplySize:
-        """The size for a model with so many tokens of context; ConfigurationError if too small."""
+        """The size for a model with so many tokens of context; a ConfigurationError if too few."""
         if max_chars < SMALLEST_REPLY:
             raise ConfigurationError(
                 f"max_chars={max_chars} is too small", remedy=f"Give {SMALLEST_REPLY} or more."
@@ -73,7 +73,7 @@ class ReplySize:
 
 @dataclass(slots=True)
 class Room:
-    """What is left of a reply; texts take their share of it."""
+    """The room left in a reply; texts take their share of it."""
 
     chars: int
     tokens: int | None

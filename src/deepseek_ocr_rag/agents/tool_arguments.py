@@ -25,10 +25,10 @@ __all__ = ["arguments_of", "folder_of", "path_of", "words_of"]
 
 _CONTENT: Final = ("arguments", "parameters", "args", "input", "tool_input", "kwargs", "properties")
 _ENVELOPE: Final = frozenset({"name", "type", "id", "function", "tool", "tool_name", "action"})
-"""Around the arguments, where a model writes the whole call for them."""
+"""Keys around the arguments, if a model writes the whole call in their place."""
 
 _WRAPPERS: Final = 3
-"""Most objects around the arguments, such as ``{"arguments": {...}}``."""
+"""Most nested objects around the arguments, such as ``{"arguments": {...}}``."""
 
 MOST_ARGUMENTS: Final = 30
 
@@ -45,8 +45,8 @@ def arguments_of(form: ToolForm, given: object) -> dict[str, Any]:
             meant, null where nothing is meant; names may be those that other tools use.
 
     Raises:
-        ConfigurationError: If an argument is missing, unknown, given twice, or cannot be meant;
-            the message names it.
+        ConfigurationError: If an argument is missing, unknown, given twice or invalid; the message
+            names it.
     """
     values = _named_values(form, _mapping(form, given))
     return {
@@ -104,7 +104,7 @@ def _canonical(argument: ToolArgument, value: object) -> str | int | list[float]
 
 
 def _mapping(form: ToolForm, given: object) -> Mapping[Any, Any]:
-    """The arguments by name, taken out of what they were wrapped in."""
+    """The arguments by name, without any wrapping."""
     for _ in range(_WRAPPERS + 1):
         inner = decoded(given) if isinstance(given, str) else given
         if isinstance(inner, str):
@@ -135,7 +135,7 @@ def _mapping(form: ToolForm, given: object) -> Mapping[Any, Any]:
 
 
 def _names_arguments(form: ToolForm, content: Mapping[Any, Any]) -> bool:
-    """Whether a value of an argument is really the object of all of them."""
+    """Whether an argument's value is really the object of all arguments."""
     exact = {argument.name for argument in form.arguments}
     return len(content) > 1 and {str(key)[:40] for key in content} <= exact
 
@@ -157,7 +157,7 @@ def _named_values(form: ToolForm, given: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _present(form: ToolForm, given: Mapping[Any, Any]) -> dict[Any, Any]:
-    """The arguments without those that say only that they were left out."""
+    """The arguments, without those whose value means that they were omitted."""
     if len(given) > MOST_ARGUMENTS:
         raise ConfigurationError(
             f"there are {len(given)} arguments", remedy=f"Give only {_listed(form)}."
@@ -182,7 +182,7 @@ def _without_envelope(given: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def _merged(form: ToolForm, given: dict[Any, Any]) -> dict[Any, Any]:
-    """The arguments, with those that stand in an object of their own beside the others."""
+    """The arguments, including those that stand in an object beside the others."""
     merged: dict[Any, Any] = {}
     for key, value in given.items():
         content = decoded(value) if isinstance(value, str) else value

@@ -55,7 +55,7 @@ class ToolArgument:
 
     @property
     def default(self) -> str | int | list[float]:
-        """What stands for an argument that was left out."""
+        """The value of an omitted argument."""
         if self.kind is ArgumentKind.BOX:
             return []
         return 0 if self.kind is ArgumentKind.NUMBER else ""

@@ -1,4 +1,4 @@
-"""Questions, and answers whose sentences are checked against their sources."""
+"""Answers questions, and checks each sentence of an answer against its sources."""
 
 import lazy_loader
 

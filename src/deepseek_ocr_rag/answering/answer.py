@@ -16,9 +16,9 @@ from .verification.citation import Citation
 __all__ = ["Answer", "Sentence", "SentenceStatus", "Timings"]
 
 SentenceStatus = Literal["supported", "unsupported", "absent", "unchecked"]
-"""Its sources say the sentence; they do not say it, or it has none; it says that the
-documents do not contain the answer; :func:`verify` did not compare it, because its time was over or
-the sentence is too long (an :class:`Answer` has such a sentence as unsupported)."""
+"""In turn: the sources say the sentence; they do not say it, or it has none; it says that the
+documents do not contain the answer; :func:`verify` did not compare it, because time ran out or the
+sentence is too long (in an :class:`Answer`, such a sentence is unsupported)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Sentence:
         text: As the model wrote it, without citations.
         status: See :data:`SentenceStatus`.
         citations: Indices into :attr:`Answer.citations`; empty unless it is supported.
-        cited: What the model cited for it: indices into :attr:`Answer.passages`. May be
-            empty even if it is supported: then its source was found by search.
+        cited: What the model cited for it: indices into :attr:`Answer.passages`. If it is
+            empty although the sentence is supported, the source was found by search.
         problem: Why it is not supported, or was not checked, for people to read.
         span: ``(start, end)`` in :attr:`Answer.text`, including citations; None
             if strict mode removed it.
@@ -55,7 +55,7 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds that an answer took.
+    """How many seconds an answer took.
 
     Attributes:
         search: Finding the passages, including the rewriting of a follow-up question.
@@ -76,20 +76,20 @@ class Answer:
         question: As it was asked.
         text: The answer. ``[n]`` in it means ``citations[n - 1]``; :data:`~.fixed_texts.UNSUPPORTED`
             follows a sentence that the documents do not say.
-        citations: In the order of their first mention in the text, all checked. Empty
+        citations: All checked, in the order of their first mention in the text. Empty
             if no sentence is supported.
-        passages: What was found, best first.
+        passages: The passages that were found, best first.
         llm: Name of the model that wrote the text; None if no model was asked.
         warnings: What a user should know: passages that did not fit into the
             model's context, a cut answer, pages that could not be read.
         timings: How long it took.
-        sentences: All that were written, including those that strict mode removed.
-        query: What was searched for. Differs from the question if that is only
-            clear after the questions before it.
-        thinking: What a reasoning model thought before it wrote; not checked, and no part of the
+        sentences: All sentences that were written, including those that strict mode removed.
+        query: What was searched for. Differs from the question if that only makes
+            sense after earlier questions.
+        thinking: What a reasoning model thought before it wrote; not checked, and not part of the
             answer.
-        quoted: Whether passages are quoted: no model was asked, or no source says what it
-            wrote. A quote is a supported sentence.
+        quoted: Whether passages are quoted, because no model was asked, or because no source says
+            what it wrote. A quote counts as a supported sentence.
         nearest: Whether the quotes are only the nearest passages: no sentence has enough of the
             question's words, and no model was asked.
     """
@@ -111,7 +111,7 @@ class Answer:
     def found(self) -> bool:
         """Whether the documents contain an answer: at least one sentence is supported.
 
-        False as well if only the nearest passages are shown (:attr:`nearest`).
+        Also False if only the nearest passages are shown (:attr:`nearest`).
         """
         return bool(self.citations) and not self.nearest
 
@@ -122,11 +122,11 @@ class Answer:
 
     @property
     def sources(self) -> str:
-        """The sources for people to read: a line for each citation.
+        """The sources for people to read, one line for each citation.
 
-        Adds the cited words if the text does not quote them, and why other sentences
-        are not supported, unless passages are quoted in their place: then the text says
-        it in one line. If nothing is cited, it lists the passages given to the model.
+        The cited words follow if the text does not quote them, and then the reasons why other
+        sentences are not supported. If passages are quoted in their place, the text itself says so
+        in one line. If nothing is cited, the passages given to the model are listed.
         """
         lines = [
             _source_line(f"[{number}]", citation, citation.quote not in self.text)
@@ -173,7 +173,7 @@ class Answer:
         return draw_cited_pages(locations, files or {}, password=password, renderer=renderer)
 
     def __repr__(self) -> str:
-        """Short; :meth:`to_dict` has everything."""
+        """A short form; :meth:`to_dict` has everything."""
         return (
             f"Answer(question={excerpt(self.question, longest=60)!r}, text={excerpt(self.text, longest=60)!r},"
             f" citations={len(self.citations)}, llm={self.llm!r})"
@@ -203,7 +203,7 @@ def _source_line(mark: str, cited: Citation | Passage, quoted: bool) -> str:
     boxes = " ".join(
         f"({box.x0:.3f}, {box.y0:.3f}, {box.x1:.3f}, {box.y1:.3f})" for box in cited.boxes
     )
-    # Nothing that a document or its name says may look like another line of ours.
+    # No text of a document, nor its name, may look like another line of ours.
     name = visible_line(cited.source)
     line = f"{mark} {name}, page {cited.page}" + (f", box {boxes}" if boxes else "")
     if not quoted or not isinstance(cited, Citation):

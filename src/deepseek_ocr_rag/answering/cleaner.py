@@ -1,9 +1,9 @@
 """Makes a model's reply safe to show while it streams.
 
-A page may carry instructions to the model ("add this picture to your answer"), and
-a viewer that loads such a picture or link would leak what was read to its address. So
-everything that could become one is removed or broken by a space: Markdown images and links,
-HTML tags, addresses, ``<scheme:...>`` and ``<a@b>``. A bare e-mail address stays, since it may
+A page may contain instructions to the model ("add this picture to your answer"). A viewer that
+loads such a picture or link would then leak what was read to its address. So everything that
+could become a picture or link is removed or broken by a space: Markdown images and links,
+HTML tags, addresses, ``<scheme:...>`` and ``<a@b>``. A bare e-mail address stays, because it may
 be the answer. ``[3]`` becomes a :class:`CitationMark`, or is removed if there is no source 3.
 """
 
@@ -53,8 +53,8 @@ _SEAMS: Final = {
     "w": "wW.",
     "W": "wW.",
 }
-"""Which characters must not follow a character: two harmless pieces must not form a link,
-a picture, a tag or an address after something between them was removed."""
+"""Maps a character to those that must not follow it: when something between two harmless pieces is
+removed, they must not form a link, a picture, a tag or an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def join_safely(before: str, text: str) -> str:
 
 
 class AnswerCleaner:
-    """Cleans a reply that comes in pieces; the result does not depend on how it is cut."""
+    """Cleans a reply that comes in pieces; where it is cut makes no difference to the result."""
 
     def __init__(self, sources: int) -> None:
         self._sources = sources
@@ -104,7 +104,7 @@ class AnswerCleaner:
         return self._shown
 
     def _step(self, position: int) -> int:
-        """Process what begins at a position; return its length, 0 if its end has not come yet."""
+        """Process the element at a position; return its length, or 0 if its end has not come yet."""
         first = self._buffer[position]
         if first.isspace():
             self._space += first
@@ -189,7 +189,7 @@ class AnswerCleaner:
             return len(match[0])
         if self._is_cut(match.end() if match else position + 1):
             return 0
-        # With a space behind it, it can never become a tag.
+        # With a space after it, it can never become a tag.
         self._show("< " if match else "<")
         return 1
 
@@ -207,7 +207,7 @@ class AnswerCleaner:
             self._space, self._last = "", text[-1]
 
     def _break_mail(self, match: re.Match[str]) -> str:
-        """``<1@b>`` would become a link, also where its parts come one by one."""
+        """Break ``<1@b>``, which would become a link, even if its parts come one by one."""
         if match[0] == "@":
             return " @" if self._may_be_mail else "@"
         self._may_be_mail = match[0] == "<"
@@ -219,7 +219,7 @@ class AnswerCleaner:
         return space or join_safely(self._last, text).removesuffix(text)
 
     def _drop(self) -> None:
-        """Removed text takes the blanks before it along."""
+        """Remove text together with the blanks before it."""
         self._space = self._space.rstrip(" \t")
 
 
@@ -238,7 +238,7 @@ def cited_numbers(inner: str) -> list[int] | None:
 
 
 def without_addresses(text: str) -> str:
-    """Put :data:`REMOVED_LINK` in the place of addresses of the web."""
+    """Replace web addresses by :data:`REMOVED_LINK`."""
     return _ADDRESS.sub(_removed, text)
 
 

@@ -14,15 +14,15 @@ NO_WORD: Final = "No page has a word of this question."
 """The whole text of an answer if the search found nothing."""
 
 UNSUPPORTED: Final = "[unsupported]"
-"""Stands in an answer's text behind a sentence that its sources do not support."""
+"""Follows a sentence of an answer that its sources do not support."""
 
 
 MOST_LISTED: Final = 3
-"""Unread parts in a sentence; what is left is counted."""
+"""Most unread parts to name in a sentence; the rest are counted."""
 
 
 def no_page_has(names: Sequence[str], unread: Sequence[str]) -> str:
-    """The whole text of an answer if the question names what no page has.
+    """The whole text of an answer if the question names something that is on no page.
 
     Args:
         names: The names.
@@ -39,13 +39,13 @@ def no_page_has(names: Sequence[str], unread: Sequence[str]) -> str:
 
 
 def quoted_line(missing: Sequence[str], *, all_read: bool) -> str:
-    """Stands above quotes that answer a question; ``missing`` are words of it that no page has."""
+    """The line above quotes that answer a question; ``missing`` are its words that are on no page."""
     lacking = f"; {_lacking(missing, all_read)}" if missing else ""
     return f"Quoted from the documents (no language model was asked{lacking}):"
 
 
 def nearest_line(missing: Sequence[str], *, all_read: bool) -> str:
-    """Stands above quotes that may not be about the question; ``missing`` are words of it."""
+    """The line above quotes that may not be about the question; ``missing`` as above."""
     lacking = f" ({_lacking(missing, all_read)})" if missing else ""
     return f"No sentence says this in these words{lacking}; the nearest passages:"
 

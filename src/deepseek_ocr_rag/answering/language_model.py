@@ -1,4 +1,4 @@
-"""What a language model that writes answers must have: any object with the same members fits.
+"""Defines what a language model that writes answers must have; any object with these members fits.
 
 :mod:`.models` has those of Ollama and of OpenAI-compatible servers, and takes those of LangChain
 and LlamaIndex through their integrations.
@@ -20,11 +20,11 @@ __all__ = [
 ]
 
 ReplyEnd = Literal["stop", "length", "repetition", "broken off"]
-"""How a reply ended: by itself; at its longest length; Ollama ended it because the model repeated
-itself; it stopped coming. After the last two its last sentence may not be whole."""
+"""How a reply ended, in turn: by itself; at the longest length; Ollama stopped it because the model
+repeated itself; it broke off. In the last two cases, the last sentence may be incomplete."""
 
 ThinkingLevel = Literal["low", "medium", "high"]
-"""How much a model thinks that has levels, such as gpt-oss."""
+"""How much a model that has levels of thinking, such as gpt-oss, is to think."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class LanguageModel(Protocol):
 
         The iterator may have a ``close()`` method, which ends the work, and the attributes
         ``warnings`` (texts for the user), ``finish_reason`` (:data:`ReplyEnd`) and ``thinking``
-        (what the model thought, which is not part of the reply); they are read when it is
-        exhausted. ``<think>...</think>`` in the reply itself is taken out as well.
+        (what the model thought, which is not part of the reply). They are read when the iterator is
+        exhausted. ``<think>...</think>`` in the reply itself is also removed.
 
         Args:
             messages: The conversation so far.
@@ -92,8 +92,8 @@ class StructuredLanguageModel(LanguageModel, Protocol):
 
 
 def writes_json(model: LanguageModel) -> TypeGuard[StructuredLanguageModel]:
-    """Whether to ask a model for JSON; finding out may need a request."""
-    # Not isinstance: up to Python 3.11 it reads every property.
+    """Whether to ask a model for JSON. Finding out may need a request."""
+    # isinstance would read every property, up to Python 3.11.
     return callable(getattr(model, "stream_json", None)) and bool(
         getattr(model, "structured", False)
     )

@@ -1,4 +1,4 @@
-"""Finds which parts of a sentence the sources say, where they do not say all of it."""
+"""Finds which parts of a sentence the sources say, if they do not say all of it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["SupportedPart", "supported_parts"]
 _JOINTS: Final = re.compile(
     r"[;:—；：，、]|,\s|\s–\s|\s(?:and|but|which|while|because|und|aber|et|mais|y|pero)\s"
 )
-"""What stands between the parts of a sentence."""
+"""The punctuation and words between the parts of a sentence."""
 
 FEWEST_WORDS: Final = 2
-"""Content words of a part; a single word of a sentence stands on almost any page."""
+"""Fewest content words of a part: a single word stands on almost any page."""
 
 MOST_PARTS: Final = 8
 LONGEST_SENTENCE: Final = 2000
@@ -43,7 +43,7 @@ def supported_parts(sentence: str, verifier: Verifier) -> tuple[SupportedPart, .
     """The parts of a sentence that the sources say, each compared by itself.
 
     Args:
-        sentence: One that is not supported as a whole.
+        sentence: A sentence that is not supported as a whole.
         verifier: Knows the sources.
 
     Returns:

@@ -1,7 +1,7 @@
 """Builds the prompt: numbered sources, fenced as untrusted, within the model's context.
 
-Anybody may have written the text of a page. It stands between markers that cannot be
-guessed, and control tokens of chat templates in it are broken up, so it can neither
+Anybody may have written the text of a page. It stands between markers that nobody can
+guess, and control tokens of chat templates in it are broken up, so the text can neither
 close its fence nor open a turn of the conversation. Invisible characters (control and
 format characters) are removed, so that the model reads the same page as people do.
 """
@@ -26,13 +26,13 @@ from .language_model import Message
 __all__ = ["AnswerPrompt", "build_prompt"]
 
 LONGEST_REPLY: Final = 1024
-"""Tokens reserved for the answer, but at most a quarter of the context."""
+"""Tokens reserved for the answer, though never more than a quarter of the context."""
 
 _FRAME_TOKENS: Final = 64
 """Generous estimate of what a chat template adds to two messages."""
 
 _SMALLEST_CUT: Final = 64
-"""Tokens from which a cut passage is still useful."""
+"""Fewest tokens of a cut passage that is still useful."""
 
 _SYSTEM: Final = """\
 You answer questions about documents. The sources below were read from pages by OCR.
@@ -58,7 +58,7 @@ class AnswerPrompt:
     """What to send to a model."""
 
     messages: tuple[Message, ...]  # system and user turn
-    max_tokens: int  # longest reply that the context has room for
+    max_tokens: int  # longest reply for which the context has room
     used: int  # how many of the passages it contains, from the first on
     warnings: tuple[str, ...] = ()  # what was left out, if anything
 
@@ -68,8 +68,8 @@ def build_prompt(
 ) -> AnswerPrompt:
     """Pack question and passages (best first) into a context of so many tokens, reply included.
 
-    The last passages are left out if they do not fit, and the first of those is cut after a
-    sentence if a useful part fits. A ConfigurationError if not even a part of the first one fits.
+    Passages that do not fit are left out, but the first of them is cut after a sentence if a useful
+    part fits. If not even a part of the first passage fits, a ConfigurationError is raised.
     ``structured`` asks for JSON (:mod:`.structured_reply`) instead of text with citation marks.
     """
     fence = f"==={secrets.token_hex(8)}==="

@@ -44,7 +44,7 @@ class DocumentQA:
     compared with what it cites (:mod:`.verification`). A supported sentence gets
     citations with words, page and boxes; any other is marked, or removed in strict mode.
     If none is supported, the sentences that fit the question best are quoted as well. A
-    sentence that comes again is shown once, and the third time ends the model's work.
+    repeated sentence is shown only once; the third time, the model is stopped.
 
     Args:
         documents: One or more documents.
@@ -55,12 +55,12 @@ class DocumentQA:
         top_k: How many passages to search for, 1 or more.
         strict: Whether to remove sentences that no source supports.
         embeddings: Also search by meaning, see :class:`Retriever`.
-        reranker: Orders the best passages anew, see :class:`Retriever`.
+        reranker: Reorders the best passages, see :class:`Retriever`.
         host: Where Ollama listens; by default ``OLLAMA_HOST`` or this machine.
         allow_remote: Whether the documents' text may go to another machine.
         timeout: Longest silence of the model in seconds.
         num_ctx: Tokens of context to request from Ollama, by default 8192.
-        think: Whether a reasoning model that is named may think, see :class:`OllamaModel`.
+        think: Whether a reasoning model given by name may think, see :class:`OllamaModel`.
         max_tokens: Budget for a chunk, see :func:`chunk_document`.
 
     Raises:
@@ -142,8 +142,8 @@ class DocumentQA:
     def stream(self, question: str) -> AnswerStream:
         """Stream the answer's text while it is written, then the whole :class:`Answer`.
 
-        The citations of a sentence come when it is complete and checked. In strict
-        mode the sentence itself comes only then.
+        The citations of a sentence come once it is complete and checked. In strict
+        mode, the sentence itself comes only then.
 
         Example:
             >>> stream = qa.stream("Who keeps the lamp?")  # doctest: +SKIP
@@ -164,7 +164,7 @@ class DocumentQA:
         """The same documents and index with another language model; costs nothing.
 
         Args:
-            llm: As for the class; what is set there for a model that is named holds here too.
+            llm: As for the class, whose settings for a model given by name apply here, too.
 
         Raises:
             ConfigurationError: If it names no language model.
@@ -175,9 +175,9 @@ class DocumentQA:
         return other
 
     def supported_parts(self, answer: Answer, sentence: Sentence) -> tuple[SupportedPart, ...]:
-        """The parts of an unsupported sentence that the passages of its answer say.
+        """The parts of an unsupported sentence that the passages of its answer do say.
 
-        The passages do not say the other parts, or what joins them.
+        They do not say the other parts, or not what joins the parts.
         """
         verifier = Verifier(answer.passages, answer.query or answer.question, self._frequencies)
         return supported_parts(sentence.text, verifier)
@@ -273,7 +273,7 @@ class Conversation:
     """Answers questions that may refer to earlier ones, such as "And how high is it?".
 
     Such a question is first rewritten: by the language model or, without one, by
-    putting the question before in front of it. :attr:`Answer.query` shows the result.
+    putting the previous question in front of it. :attr:`Answer.query` shows the result.
 
     Args:
         qa: Answers the questions.

@@ -28,7 +28,8 @@ LONGEST_QUESTION: Final = 300
 
 REPLY_TOKENS: Final = 128
 FEW_TERMS: Final = 4
-"""Most content words with which a question with a pronoun depends on the one before it."""
+"""A question with a pronoun depends on the one before it only if it has at most so many content
+words."""
 
 _SYSTEM: Final = """\
 You rewrite questions. Below are a conversation about documents, between the markers {fence}, and \
@@ -44,8 +45,8 @@ _LABEL: Final = re.compile(r"^(?:[\w -]{0,30}question[\w ]{0,12}:)\s*", re.IGNOR
 def standalone_question(question: str, turns: Sequence[Answer], llm: LanguageModel | None) -> str:
     """Rewrite a question so that it can be understood without the conversation.
 
-    Without a model, or if its reply is implausible, the question before is put in front of one that
-    depends on it.
+    Without a model, or if its reply is implausible, a question that depends on the previous one gets
+    that question put in front of it.
     """
     if not turns:
         return question
@@ -87,7 +88,7 @@ def _rewritten(question: str, turns: Sequence[Answer], llm: LanguageModel) -> st
 
 
 def _is_plausible(written: str, question: str, turns: Sequence[Answer]) -> bool:
-    """Whether a reply can be the question: same numbers, and words of the conversation."""
+    """Whether a reply can be the rewritten question: same numbers, and words of the conversation."""
     if not written or len(written) > LONGEST_QUESTION:
         return False
     own = set(content_terms(written))

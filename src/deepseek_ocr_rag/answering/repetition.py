@@ -1,4 +1,4 @@
-"""Notices a model that says the same again: equal parts of a reply, equal sentences."""
+"""Notices when a model repeats itself: equal parts of a reply, equal sentences."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ..ollama_server import REPEAT_LIMIT
 __all__ = ["MOST_EQUAL", "EqualParts", "SentenceCounter"]
 
 MOST_EQUAL: Final = 3
-"""With so many equal sentences a model is repeating itself and will not stop."""
+"""A model that has written so many equal sentences will not stop repeating itself."""
 
 _BEFORE: Final = " *_#>•\"'“‘«(["
 _BEHIND: Final = " *_\"'”’»)].!?…:;,。！？｡；，、"
 
 
 class EqualParts:
-    """Looks at the last parts of a reply."""
+    """Counts how many of a reply's last parts are equal."""
 
     def __init__(self) -> None:
         self._last: deque[str] = deque(maxlen=REPEAT_LIMIT)
 
     def add(self, part: str) -> bool:
-        """Take the next part, which may be white space; whether it is equal to the one before."""
+        """Take the next part, which may be white space; return whether it equals the one before."""
         text = part.strip()
         is_equal = bool(self._last) and self._last[-1] == text
         self._last.append(text)
@@ -31,7 +31,7 @@ class EqualParts:
 
     @property
     def reached_limit(self) -> bool:
-        """Whether the last parts are those after which Ollama ends a reply."""
+        """Whether there are as many equal parts as make Ollama stop a reply."""
         return len(self._last) == REPEAT_LIMIT and len(set(self._last)) == 1
 
 
@@ -40,10 +40,10 @@ class SentenceCounter:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
-        self.longest = 0  # beginning that can still become equal
+        self.longest = 0  # beginnings that can still become equal
 
     def add(self, sentence: str) -> int:
-        """Count a whole sentence; return how often it has come, 1 for a new one."""
+        """Count a complete sentence; return how often it has come so far, 1 for a new one."""
         form = _form(sentence)
         self._counts[form] += 1
         # White space and emphasis do not count, but no reply has more of them than text.

@@ -16,11 +16,11 @@ __all__ = ["SentenceCheck"]
 
 
 LONGEST_CLAIM: Final = 2000
-"""Characters of a sentence that is compared with its sources; comparing takes more than linear
-time, and sentences are shorter."""
+"""Most characters of a sentence that is compared with its sources: real sentences are shorter, and
+comparing takes more than linear time."""
 
-TOO_LONG: Final = "it is too long for one sentence, and was not compared"
-NO_TIME: Final = "it was not compared: the time for checking was over"
+TOO_LONG: Final = "it was not compared, because it is too long"
+NO_TIME: Final = "it was not compared, because the time for checking ran out"
 
 
 class SentenceCheck:
@@ -35,12 +35,12 @@ class SentenceCheck:
     ) -> tuple[Sentence, tuple[Citation, ...]]:
         """The sentence with its status, and where its sources say it.
 
-        It is unchecked if it is too long, or the verifier has no time left.
+        It is unchecked if it is too long, or if the verifier has no time left.
 
         Args:
             text: The sentence, without its citation marks.
-            cited: Indices of the passages that it cites; none to look in all of them.
-            claim: What of it is to be found, if that is not all of it.
+            cited: Indices of the passages that it cites; empty to search all of them.
+            claim: The part of it to look for, if not all of it.
         """
         if self._says_absent(text):
             return Sentence(text, "absent", cited=cited), ()
@@ -53,7 +53,7 @@ class SentenceCheck:
             return Sentence(text, "unchecked", cited=cited, problem=NO_TIME), ()
         if verdict.supported:
             return Sentence(text, "supported", cited=cited), verdict.citations
-        problem = verdict.problem if cited else "it cites no source, and none says it"
+        problem = verdict.problem if cited else "it cites no source, and no source says it"
         return Sentence(text, "unsupported", cited=cited, problem=problem), ()
 
     def _says_absent(self, text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Ways to answer: nothing was found, no page has a name, quote passages, let a model write."""
+"""The ways to answer: nothing was found, a name is on no page, quote passages, let a model write."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ from .writer import AnswerWriter
 __all__ = ["AbsentStrategy", "AnswerStrategy", "GeneratingStrategy", "QuotingStrategy"]
 
 SHORTEST_SENTENCE: Final = 4
-"""Tokens of a sentence, at least and on average over a reply: comparing each takes time."""
+"""Fewest tokens of a sentence, on average over a reply; it bounds their number, since comparing
+each takes time."""
 
 LONGEST_TOKEN: Final = 32
-"""Characters of a token, at most and on average over a reply."""
+"""Most characters of a token, on average over a reply."""
 
 LONGEST_CHECKING: Final = 60.0
-"""Seconds for comparing the sentences of a reply; those that are left are marked as unsupported."""
+"""Seconds for comparing the sentences of a reply; after that, the rest are marked as unsupported."""
 
 QUOTES: Final = 3
-"""Most sentences to quote where no model writes, or nothing that it wrote is supported."""
+"""Most sentences to quote if no model writes, or if nothing that it wrote is supported."""
 
 REPEATED: Final = "The model repeated itself, and its reply was ended."
 
@@ -57,7 +58,9 @@ class AnswerStrategy:
     llm: str | None = field(default=None, init=False)
     thinking: str = field(default="", init=False)  # what the model thought before it wrote
     quoted: bool = field(default=False, init=False)  # whether passages are quoted
-    nearest: bool = field(default=False, init=False)  # whether they may not be about the question
+    nearest: bool = field(
+        default=False, init=False
+    )  # whether the quotes may not be about the question
     checking: float = field(default=0.0, init=False)  # seconds spent on checking sentences
 
     def write(self) -> Generator[str]:
@@ -83,13 +86,13 @@ class AnswerStrategy:
                 yield self._cite(text, citation)
 
     def _table(self, quote: Quote) -> Generator[str]:
-        """Rows with their head, and their citations in a line of their own."""
+        """Rows with their head, followed by their citations on a separate line."""
         yield f"{shown_rows(quote.heads, quote.rows, self._shown)}\n\n"
         for number, citation in enumerate(quote.citations):
             yield self._cite(f"{' ' if number else ''}[{{}}]", citation)
 
     def _cite(self, form: str, citation: Citation) -> str:
-        """The text of a citation, whose number takes the place of ``{}``."""
+        """The text of a citation, with its number in place of ``{}``."""
         index = len(self.citations)
         before, _, after = form.rpartition("{}")
         text = f"{before}{index + 1}{after}"
@@ -106,7 +109,7 @@ class AnswerStrategy:
 
 @dataclass
 class AbsentStrategy(AnswerStrategy):
-    """Says which names of the question no page has."""
+    """Says which names of the question are on no page."""
 
     names: tuple[str, ...]
     unread: tuple[str, ...]  # what was not read
@@ -119,13 +122,13 @@ class AbsentStrategy(AnswerStrategy):
 class QuotingStrategy(AnswerStrategy):
     """Quotes the sentences that fit a question best.
 
-    They answer it only if they have its words, or are the signatures that it asks for; otherwise
-    they are called what they are, the nearest passages. Content words that no page has are named.
+    They count as an answer only if they have its words, or are the signatures that it asks for;
+    otherwise they are presented as the nearest passages. Content words that are on no page are named.
     """
 
     passages: tuple[Passage, ...]
     question: str
-    named: bool  # whether the question names a page, figure or table that is there
+    named: bool  # whether the question names a page, figure or table that exists
     relevant: bool  # whether the passages share enough with the question
     missing: tuple[str, ...]  # words of the question that no page has
     all_read: bool  # whether all of every page was read
@@ -216,7 +219,7 @@ class GeneratingStrategy(AnswerStrategy):
         yield from self._instead(writer, end)
 
     def _limited(self, pieces: Iterator[str], max_tokens: int) -> Iterator[str]:
-        """The text up to a length that no reply of so many tokens has, whatever a server sends."""
+        """Cut the text at a length that no reply of so many tokens can have, whatever a server sends."""
         left = LONGEST_TOKEN * max_tokens
         for piece in pieces:
             yield piece[:left]
@@ -241,11 +244,11 @@ class GeneratingStrategy(AnswerStrategy):
             yield piece
 
     def _shown(self, quote: str) -> str:
-        # As in a reply: nothing that a viewer would load or offer as a link.
+        # As in a reply, there must be nothing that a viewer would load or offer as a link.
         return without_addresses(inert_markdown(quote))
 
     def _instead(self, writer: AnswerWriter, end: ReplyEnd) -> Generator[str]:
-        """What to show below a reply without a supported sentence, or in its place."""
+        """The text to show below a reply without a supported sentence, or in its place."""
         removed = [sentence for sentence in writer.sentences if sentence.span is None]
         if removed:
             self.warnings += (f"Removed without support: {len(removed)} of the sentences.",)

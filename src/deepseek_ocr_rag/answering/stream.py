@@ -1,4 +1,4 @@
-"""An answer that is being written: its text piece by piece, then the whole answer."""
+"""Streams an answer while it is written: its text piece by piece, then the whole answer."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["AnswerStream"]
 class AnswerStream(Iterator[str], AsyncIterator[str]):
     """Iterates over the pieces of an answer's text (``for`` or ``async for``); then :attr:`answer`.
 
-    Closing it, or leaving its ``with`` block, ends the model's work. Where no thread can be
-    started, ``async for`` raises :class:`BusyError`; no piece is lost, so it can go on later.
+    Closing it, or leaving its ``with`` block, stops the model. If no thread can be
+    started, ``async for`` raises :class:`BusyError`; no piece is lost, so the loop can go on later.
 
     Args:
         pieces: Yields the text and returns the answer.
@@ -81,7 +81,7 @@ class AnswerStream(Iterator[str], AsyncIterator[str]):
             return piece
 
     def close(self) -> None:
-        """End the work; no more pieces come."""
+        """Stop the work; no more pieces come."""
         self._closed = True
         # A thread that is waiting for a piece closes the generator itself.
         if self._lock.acquire(blocking=False):

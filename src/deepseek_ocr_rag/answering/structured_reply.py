@@ -20,13 +20,13 @@ from .repetition import MOST_EQUAL, SentenceCounter
 __all__ = ["marked_text", "reply_schema"]
 
 MOST_SENTENCES: Final = 32
-"""Most sentences of a reply: a small model may never end a list by itself."""
+"""Most sentences of a reply, because a small model may never end a list by itself."""
 
 _LIST: Final = re.compile(r'"sentences"\s*:\s*\[')
 _BETWEEN: Final = " \t\r\n,"
 _OPEN_TEXT: Final = re.compile(r'\{\s*"text"\s*:\s*"((?:[^"\\]|\\.)*)$', re.DOTALL)
 _MARK: Final = re.compile(r"[.!?。！？n]")
-"""What may end a sentence in JSON, where a line ends with an escaped "n"."""
+"""The signs that may end a sentence in JSON, where a line ends with an escaped "n"."""
 
 _WHOLE_TEXT: Final = re.compile(r'\{\s*"text"\s*:\s*("(?:[^"\\]|\\.)*")(.*)', re.DOTALL)
 
@@ -56,8 +56,8 @@ def marked_text(pieces: Iterable[str]) -> Iterator[str]:
 
     A reply without sentences becomes :data:`~.fixed_texts.NOT_FOUND`. A reply that is not a JSON
     object passes unchanged, because some servers ignore the schema. A sentence that is cut off is
-    dropped, unless only its sources are cut. A text in which a sentence comes for the third time is
-    passed on before its end, which may never come.
+    dropped, unless only its sources are cut. If a sentence comes for the third time within one text,
+    the text is passed on before its end, which may never come.
     """
     rest = iter(pieces)
     start = ""
@@ -113,7 +113,7 @@ class _ReplyParser:
             return
         try:
             text = str(json.loads(f'"{begun[1]}"', strict=False))
-        except ValueError:  # an escape of which a part has not come yet
+        except ValueError:  # an escape that has come only in part
             return
         counter = SentenceCounter()
         for start, end in sentence_spans(text):

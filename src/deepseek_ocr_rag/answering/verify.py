@@ -1,4 +1,4 @@
-"""Checks an answer that something else wrote against what it was given to read."""
+"""Checks an answer that was written elsewhere against its sources."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .verification.verifier import Verifier
 __all__ = ["Verification", "VerifySource", "verify"]
 
 VerifySource = Passage | Chunk | Record | OcrDocument | str
-"""What an answer may rest on."""
+"""The kinds of source that an answer may be checked against."""
 
 MAX_SECONDS: Final = 60.0
 
@@ -37,13 +37,13 @@ _MARK: Final = re.compile(r"[ \t]?\[([^\[\]\n]{1,80})\]")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Verification:
-    """Which sentences of an answer its sources say, and where.
+    """Tells which sentences of an answer its sources say, and where.
 
     Attributes:
         answer: As it was given.
-        sentences: All of it that has a word, in order. ``citations`` of a sentence are indices
-            into :attr:`citations`, ``cited`` into :attr:`passages`; its ``span`` is that in the
-            answer, citation marks included.
+        sentences: All its sentences that have a word, in order. ``citations`` of a sentence are indices
+            into :attr:`citations`, ``cited`` into :attr:`passages`; its ``span`` counts in the
+            answer, and includes citation marks.
         citations: Where the supported sentences stand: words, page and boxes.
         passages: What the sentences were compared with.
     """
@@ -55,7 +55,7 @@ class Verification:
 
     @property
     def supported(self) -> bool:
-        """Whether there is a sentence, and none that the sources do not say or that is unchecked."""
+        """Whether there are sentences, and the sources say all of them; an unchecked one counts as not said."""
         return bool(self.citations) and not self.unsupported and not self.unchecked
 
     @property
@@ -65,7 +65,7 @@ class Verification:
 
     @property
     def unchecked(self) -> tuple[Sentence, ...]:
-        """The sentences that were not compared: the time was over, or they are too long."""
+        """The sentences that were not compared, because time ran out or they are too long."""
         return tuple(s for s in self.sentences if s.status == "unchecked")
 
     def __repr__(self) -> str:
@@ -106,18 +106,18 @@ def verify(
     cites sources by their place in ``sources``, from 1, and only those may support the sentence;
     a sentence without a citation may rest on any of them.
 
-    An ordinary answer takes a few milliseconds a sentence. When ``max_seconds`` are over, the sentences
-    that are left are ``"unchecked"``, which counts as neither supported nor unsupported; what was
-    compared before stays. A source longer than a page is compared in parts.
+    An ordinary answer takes a few milliseconds a sentence. When ``max_seconds`` have passed, the
+    remaining sentences are ``"unchecked"``, which means neither supported nor unsupported; earlier
+    results stay. A source longer than a page is compared in parts.
 
     Args:
         answer: The text to check; Markdown.
         sources: What it was written from: passages of a :class:`Retriever`, chunks, records (see
             ``deepseek_ocr_rag.records``), whole documents, or plain text, which has no boxes.
         question: What was asked. "Yes." or "They are connected." can only be checked with it.
-        frequencies: Of the words of the whole documents; without them all words count the same.
-        max_seconds: Longest time for all sentences, 60 by default; None for any. What comes before
-            the first one, such as cutting a whole document into chunks, is not interrupted.
+        frequencies: Those of the words in the whole documents; without them, all words count the same.
+        max_seconds: Longest time for all sentences, 60 by default; None for no limit. Preparation,
+            such as cutting a whole document into chunks, is not interrupted.
 
     Returns:
         Sentences with their status, and citations with page and boxes.
@@ -189,10 +189,10 @@ def _passage(chunk: Chunk | Passage) -> Passage:
 def _marked_sentences(
     answer: str, count: int
 ) -> Iterator[tuple[str, tuple[int, ...], tuple[int, int]]]:
-    """The sentences without marks, the sources that each cites, and its span with its marks."""
+    """Each sentence without its marks, the sources that it cites, and its span including the marks."""
     marks: list[tuple[int, tuple[int, ...], int]] = []  # offset in the text without, numbers, end
-    starts = [0]  # of the parts between marks: in the text without marks ...
-    shifts = [0]  # ... and how much further on in the answer
+    starts = [0]  # where each part between marks begins in the text without marks ...
+    shifts = [0]  # ... and how much later it begins in the answer
     position = 0
     parts: list[str] = []
     length = 0

@@ -2,8 +2,8 @@
 
 A sentence is shown while it comes, up to its first citation or its end; the rest is
 held back until the sentence is complete and checked. In strict mode all of it is held
-back, and an unsupported sentence is never shown. In both modes a sentence that may still
-turn out equal to an earlier one is held back, because an equal sentence is shown once.
+back, and an unsupported sentence is never shown. In both modes, a sentence that may still
+turn out equal to an earlier one is held back, because equal sentences are shown only once.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ _LIST_NUMBER: Final = re.compile(r"\(?\d{1,3}[.)]")
 
 _MAY_END: Final = re.compile(r"[.!?…。！？｡\n]")
 _LONGEST_END: Final = 16
-"""Characters before a new part in which the mark can stand that ends the sentence before it."""
+"""Characters before a new part in which the mark that ends the previous sentence can stand."""
 
 _WINDOWS: Final = (2_000, 32_000)
-"""Beginnings of the open text in which the next sentences are looked for before in all of it."""
+"""Lengths of the open text's beginning to search for sentences before searching all of it."""
 
 _SHORT: Final = 1_000
-"""Open text up to this length is looked through again at each mark that may end a sentence."""
+"""Open text up to this length is searched again at each mark that may end a sentence."""
 
 _GROWTH: Final = 1.25
-"""By how much longer text must have grown before it is looked through again."""
+"""By how much longer text must have grown before it is searched again."""
 
 BROKEN_OFF: Final = "…"
-"""Stands in an answer's text where a sentence was shown in part and never became whole."""
+"""Marks where a sentence was shown in part but never completed."""
 
 
 class AnswerWriter:
-    """Checks the sentences of an answer while they come; strict: removes unsupported ones."""
+    """Checks the sentences of an answer while they come; in strict mode, removes unsupported ones."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class AnswerWriter:
         # much of it was shown, and where it begins in self.text.
         self._open = ""
         self._has_word = False  # in the open text
-        self._searched = 0  # length of the open text when no end was found in it
+        self._searched = 0  # length of the open text when it was last found to have no end
         self._has_mark = False  # a mark that may end a sentence has come since
         self._marks: list[tuple[int, CitationMark]] = []
         self._shown = 0
@@ -78,7 +78,7 @@ class AnswerWriter:
 
     @property
     def is_full(self) -> bool:
-        """Whether it has as many sentences as it takes; what follows is ignored."""
+        """Whether it has as many sentences as it accepts; the rest is ignored."""
         return self._most is not None and len(self.sentences) >= self._most
 
     def feed(self, parts: Iterable[str | CitationMark]) -> str:
@@ -114,7 +114,7 @@ class AnswerWriter:
     def _may_have_ended(self, added: int) -> bool:
         """Whether to look for the end of a sentence now.
 
-        Looking anew at every word of a long sentence, or at every full stop in it, would take
+        Searching again at every word of a long sentence, or at every full stop in it, would take
         quadratic time.
         """
         length = len(self._open)
@@ -180,7 +180,7 @@ class AnswerWriter:
         return max(space, self._gap, key=lambda text: text.count("\n"))
 
     def _may_be_left_out(self) -> bool:
-        """Whether the open sentence may still be equal to an earlier one, or have no word."""
+        """Whether the open sentence may still turn out equal to an earlier one, or without a word."""
         return not self._has_word or self._counter.may_repeat(self._open)
 
     def _ends_third_equal(self) -> bool:
@@ -197,7 +197,7 @@ class AnswerWriter:
         begin = time.perf_counter()
         sentence, found = self._check.check(text, cited, _without_removed_links(text))
         self.seconds += time.perf_counter() - begin
-        # In an answer of ours nothing stands unmarked that was not found in the documents.
+        # In our answers, everything that was not found in the documents is marked.
         marked = sentence.status == "unchecked"
         return replace(sentence, status="unsupported") if marked else sentence, found
 
@@ -222,9 +222,9 @@ class AnswerWriter:
 
 
 def _first_spans(text: str) -> tuple[tuple[int, int], ...]:
-    """The spans of the sentences with which a text begins: two of them, if it has so many.
+    """The spans of the first sentences of a text: two, if it has that many.
 
-    The last two in a part of the text may be cut, so only the first of three is whole for sure.
+    The last two in a part of the text may be cut, so only the first of three is surely complete.
     """
     for length in _WINDOWS:
         if length >= len(text):
@@ -253,9 +253,9 @@ def _labels(
     marks: Sequence[tuple[int, CitationMark]],
     end: int,
 ) -> Iterator[tuple[int, str, str | list[Citation]]]:
-    """What to insert into a sentence: offset, space before it, and a fixed text or citations.
+    """What to insert into a sentence: offset, preceding space, and a fixed text or citations.
 
-    A citation stands where the model last cited its passage.
+    A citation is placed where the model last cited its passage.
     """
     last_offset, last_space = (marks[-1][0], marks[-1][1].space) if marks else (end, " ")
     if sentence.status == "unsupported":

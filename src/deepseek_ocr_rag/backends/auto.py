@@ -178,7 +178,7 @@ def _probe_ollama() -> tuple[Backend, str]:
     shown = without_credentials(url)
     if not is_this_machine(url):
         raise BackendUnavailableError(
-            f"OLLAMA_HOST is another machine ({shown}), and nothing is sent there unasked",
+            f"OLLAMA_HOST is another machine ({shown}), and nothing is sent there without permission",
             remedy="Use OllamaBackend(host=..., allow_remote=True) if pages may go there.",
         )
     facts = OllamaFacts(

@@ -1,4 +1,4 @@
-"""Reads many documents, on this machine or on many, with an account of every page."""
+"""Reads many documents, on this machine or on many, and accounts for every page."""
 
 import lazy_loader
 

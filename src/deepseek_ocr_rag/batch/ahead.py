@@ -15,10 +15,10 @@ _LOOK_SECONDS = 0.1
 
 
 def made_ahead(items: Iterator[Item], most: int) -> Generator[Item]:
-    """Yield the items, which a thread makes up to ``most`` ahead.
+    """Yield items that a thread makes, up to ``most`` of them ahead.
 
-    An error in making one is raised in its place. Closing the generator ends the thread after the
-    item that it is making.
+    If making an item fails, its error is raised in its place. Closing the generator ends the thread
+    after its current item.
     """
     made: queue.Queue[Any] = queue.Queue(most)
     ended = threading.Event()

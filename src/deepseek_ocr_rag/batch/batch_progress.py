@@ -1,4 +1,4 @@
-"""How far a run is: :class:`BatchProgress`."""
+"""Tells how far a run is: :class:`BatchProgress`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ WINDOW_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class PagesDone:
-    """Pages that one card, or reading process, is done with.
+    """The pages that one card, or reading process, has finished.
 
     Attributes:
-        reader: Which one; "" if there is only one.
-        read: How many were read.
-        errors: How many were not, by the class of the error.
+        reader: Which card or process; "" if there is only one.
+        read: How many pages were read.
+        errors: How many failed, by the class of the error.
     """
 
     reader: str
@@ -39,12 +39,12 @@ class BatchProgress:
     Attributes:
         documents: Documents that are in a shard.
         total_documents: Documents of the manifest; None while they are being counted.
-        pages: Pages that are done since the run was started or went on.
-        errors: Those of them that failed.
-        pages_per_second: Of the last minute.
-        seconds_left: Estimated from the documents that are done; None if that is not known yet.
+        pages: Pages finished since the run was started or resumed.
+        errors: How many of them failed.
+        pages_per_second: The rate of the last minute.
+        seconds_left: Estimated from the finished documents; None if unknown so far.
         kinds: The errors by class.
-        rates: Pages a second of the last minute for each card, or reading process.
+        rates: Pages a second during the last minute, for each card or reading process.
     """
 
     documents: int
@@ -79,13 +79,13 @@ class ProgressCounter:
             self._readers.setdefault(done.reader, _Rate()).add(count, now)
 
     def part(self, documents: int, *, skipped: bool) -> None:
-        """Count the documents of a shard; ``skipped``: an earlier process had written it."""
+        """Count the documents of a shard; ``skipped`` if an earlier process had written it."""
         with self._lock:
             self._documents += documents
             self._skipped += documents if skipped else 0
 
     def total(self, documents: int) -> None:
-        """Set the documents of the manifest."""
+        """Set the number of documents in the manifest."""
         self._total = documents
 
     def progress(self) -> BatchProgress:

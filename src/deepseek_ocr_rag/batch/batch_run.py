@@ -32,18 +32,18 @@ __all__ = ["ENGINES", "run_batch"]
 
 ENGINES: Final = ("local", "ray")
 LOOK_SECONDS: Final = 5.0
-"""So long, the whole manifest is looked through for mistakes before the first page is read; it goes
-on beside the reading."""
+"""Seconds for which the manifest is checked for mistakes before the first page is read; after that,
+the check goes on while pages are read."""
 
 PARTS_AHEAD: Final = 2
-"""Parts whose pages are counted ahead of reading."""
+"""How many parts ahead of reading pages are counted."""
 
 SHARDS_AT_ONCE: Final = {"local": 1, "ray": 8}
-"""Shards that are written at the same time. On a cluster other machines do it: a shard takes a
-processor a millisecond a page, and many cards read more than a thousand pages a second."""
+"""How many shards are written at the same time. On a cluster, other machines write them, because
+writing takes a processor a millisecond a page, and many cards read over a thousand pages a second."""
 
 SHARDS_WAITING: Final = 2
-"""Shards that wait beside those; beyond that, reading waits."""
+"""How many more shards may wait to be written; beyond that, reading waits."""
 
 OnProgress = Callable[[BatchProgress], object]
 
@@ -58,7 +58,7 @@ def run_batch(
     gpu_price: float | None = None,
     on_progress: OnProgress | None = None,
 ) -> RunReport:
-    """Read all documents of a manifest into shards, with an account of every page.
+    """Read all documents of a manifest into shards, and account for every page.
 
     A run that was killed goes on where it stopped when the same call is made again, and ends with
     the same ``pages/``, ``errors/``, ``documents/`` and ``files/``, byte for byte, if the backend
@@ -71,14 +71,14 @@ def run_batch(
         settings: What reads, and how.
         engine: "local" for this machine, with a reading process for each card; "ray" for a Ray
             cluster.
-        gpus: How many cards read at the same time. By default, with Ray all of the cluster, and
-            without any, one reading process a machine on its processor; on this machine those
-            that ``DSOCR_DEVICES`` names, or one.
+        gpus: How many cards read at the same time. By default, with Ray, all cards of the cluster,
+            or if it has none, one reading process on the processor of each machine; on this machine,
+            the cards that ``DSOCR_DEVICES`` names, or one.
         gpu_price: Price of an hour of one card, for the report.
         on_progress: Called about once a second while pages are read.
 
     Returns:
-        The account of every page, and how fast it was.
+        What became of every page, and how fast the run was.
 
     Raises:
         ConfigurationError: If an argument is invalid, or the folder holds another run.
@@ -128,7 +128,7 @@ class _Run:
         with self._folder.held():
             file = RunFile(self._folder, self._settings, self._manifest, self._engine)
             file.write(self._cards, {"state": "running"})
-            # What was begun when this process was killed says nothing about the pages.
+            # Units that were begun when an earlier driver was killed are not to blame.
             with suppress(OutputError):
                 self._folder.clear(BEGUN)
             return self._read_all(file, gpu_price, on_progress)
@@ -183,7 +183,7 @@ class _Run:
         self._counter.total(count)
 
     def _check_manifest(self) -> None:
-        """End the run at a mistake that stands far below what is read now."""
+        """End the run if the manifest has a mistake far beyond the part that is being read."""
         if self._mistake is not None:
             raise self._mistake
 
@@ -207,8 +207,8 @@ class _Run:
         for part in planned:
             stored = self._staged.names(part.part.number)
             left = [unit for unit in part.units if unit.file_name not in stored]
-            # A task of a driver that was killed may write the part meanwhile: its mark comes first,
-            # and then the units go. So what is missing from the list is missing, or marked.
+            # A task of a killed driver may still be writing this part: it writes the mark first and
+            # then removes the units. So a unit that is not listed is missing, or its part is marked.
             if left and self._is_finished(part.part):
                 continue
             if left:
@@ -259,7 +259,7 @@ class _Run:
         try:
             return write_elsewhere(planned, self._folder, self._settings)
         except OutputError:
-            # Likewise: another task has written it, and removed its units.
+            # Here, too, another task may have written the part and removed its units.
             account = self._shards.finished(planned.part)
             if account is None:
                 raise

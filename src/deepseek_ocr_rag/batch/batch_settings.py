@@ -19,13 +19,13 @@ __all__ = ["BatchSettings"]
 
 UNITS_OF_A_CARD: Final = 16
 UNITS_ELSEWHERE: Final = 4
-"""Units that are read at the same time by one process."""
+"""How many units one process reads at the same time."""
 
 
 @with_known_settings()
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """How the documents of a manifest are read. It can be sent to other machines.
+    """Says how to read the documents of a manifest. It can be sent to other machines.
 
     Attributes:
         backend: What reads the pages, by name, as for :class:`~deepseek_ocr_rag.Reader`.
@@ -36,12 +36,12 @@ class BatchSettings:
         urls: Which http and https URLs the manifest may name; None for none.
         allow_remote_code: Whether the backend "official" may run the code of its folder.
         unit_pages: Most pages of one unit of work.
-        part_documents: Documents whose results stand in one shard.
+        part_documents: How many documents have their results in one shard.
         chunk_tokens: Most tokens of a record of ``documents/``, which is then a chunk, as
             :func:`~deepseek_ocr_rag.chunk_document` cuts it; None for a record for each page.
-        units_at_once: Units that one reading process works on at the same time; None for 16
-            where the backend ``local`` reads, since a card reads 512 pages together faster than
-            fewer, and for 4 elsewhere.
+        units_at_once: How many units one reading process works on at the same time. None means 16
+            with the backend ``local``, because a card reads fastest with 512 pages at once, and 4
+            with others.
 
     Raises:
         ConfigurationError: If a value is unknown, or a number is below 1, or ``chunk_tokens``
@@ -74,7 +74,7 @@ class BatchSettings:
 
     @property
     def units_together(self) -> int:
-        """``units_at_once``, or what it is by default."""
+        """``units_at_once``, or its default."""
         if self.units_at_once is not None:
             return self.units_at_once
         name = self.backend.replace("/", ":").partition(":")[0]
@@ -82,7 +82,7 @@ class BatchSettings:
 
     @property
     def configuration(self) -> str:
-        """Hash of what the results depend on, 16 hex digits: settings and our version."""
+        """A hash of what the results depend on (settings and our version), in 16 hex digits."""
         values = self.to_dict()
         del values["units_at_once"]
         text = json.dumps([values, __version__], sort_keys=True)

@@ -1,4 +1,4 @@
-"""Says beforehand how long a run takes and what it costs: :func:`estimate_batch`."""
+"""Estimates how long a run takes and what it costs: :func:`estimate_batch`."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ __all__ = ["BatchEstimate", "EstimatedRange", "estimate_batch"]
 
 SEED: Final = 20
 SAMPLE: Final = 60
-"""Documents whose pages are counted."""
+"""How many documents have their pages counted."""
 
 SURE: Final = 1.96
-"""Standard errors on both sides: 19 of 20 such ranges hold the true value."""
+"""Standard errors on either side: 19 of 20 such ranges contain the true value."""
 
 
 @dataclass(frozen=True, slots=True)
 class EstimatedRange:
-    """A figure with what it may be, 19 times of 20.
+    """A figure with a range that contains the true value 19 times out of 20.
 
     Attributes:
-        low: At least.
+        low: The lower end.
         likely: The best guess.
-        high: At most.
+        high: The upper end.
     """
 
     low: float
@@ -44,7 +44,7 @@ class EstimatedRange:
     high: float
 
     def times(self, factor: float) -> EstimatedRange:
-        """The range of the figure times a number that is known."""
+        """The range, multiplied by a known number."""
         return EstimatedRange(self.low * factor, self.likely * factor, self.high * factor)
 
 
@@ -54,11 +54,11 @@ class BatchEstimate:
 
     Attributes:
         documents: Documents of the manifest, counted.
-        sampled: Those whose pages were counted.
+        sampled: How many of them had their pages counted.
         unreadable: Share of the sample that cannot be opened, 0..1.
         pages: Pages to read.
-        pages_per_second: Of one card, or of one reading process: measured now, or as given.
-        read_pages: Pages that were read to measure it; 0 if it was given.
+        pages_per_second: The rate of one card or reading process: measured now, or as given.
+        read_pages: Pages that were read to measure the rate; 0 if it was given.
         hours: Hours of the run, from its start to its end.
         gpu_hours: Hours of all cards together.
         money: What they cost; None without a price.
@@ -93,10 +93,10 @@ def estimate_batch(
 
     Args:
         manifest: As for :func:`run_batch`.
-        settings: What reads, and how.
+        settings: How to read.
         gpus: Cards that will read at the same time.
         gpu_price: Price of an hour of one card.
-        pages_per_second: Of one card, if it is known from elsewhere; nothing is read then.
+        pages_per_second: The rate of one card, if you know it; then nothing is read.
 
     Returns:
         The figures, each with a range.
@@ -161,7 +161,7 @@ def estimate_batch(
 
 
 def _sample(manifest: str) -> tuple[int, list[tuple[int, ManifestEntry]]]:
-    """How many documents there are, and some of them, each as likely as any other."""
+    """The number of documents, and a random sample of them, in which each is equally likely."""
     chance = random.Random(SEED)  # noqa: S311 - the same sample each time
     kept: list[tuple[int, ManifestEntry]] = []
     position = -1

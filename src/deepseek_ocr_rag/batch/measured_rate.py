@@ -1,4 +1,4 @@
-"""Reads some units as a run does, and says how fast that was: :func:`measured_rate`."""
+"""Reads some units as a run does, and measures the rate: :func:`measured_rate`."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ SEED: Final = 20
 LEAST_SECONDS: Final = 15.0
 MOST_SECONDS: Final = 60.0
 TURNS: Final = 4
-"""Units are begun until so many times what is read at the same time was, and the least time is over;
-after the most time none is begun."""
+"""Units are begun until there were so many times as many as are read at once and the least time has
+passed; after the longest time, no more are begun."""
 
 SPANS: Final = 4
-"""Parts of that time whose rates are compared."""
+"""Number of parts of that time whose rates are compared."""
 
 FEWEST: Final = 8
-"""Pages that must be read while the backend has enough of them, before that time is taken alone."""
+"""If so many pages were read while the backend had enough of them, only that time counts."""
 
 SURE: Final = 1.96
-"""Standard errors on both sides: 19 of 20 such ranges hold the true value."""
+"""Standard errors on either side: 19 of 20 such ranges contain the true value."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRate:
-    """What reading some units took.
+    """How long reading some units took.
 
     Attributes:
         pages: Pages that were read.
         rate: Pages a second while the backend had enough of them.
-        error: What that may be off on both sides, 19 times of 20.
+        error: How far the rate may be off on either side, 19 times out of 20.
         fixed: Seconds that do not grow with the pages: a process and a model start, the first pages
-            are drawn, and the last ones are read with nothing beside them.
+            are drawn, and the last ones are read when the card is no longer full.
         page_bytes: Bytes of a page in the shards.
-        page_seconds: Seconds to write a page into them.
+        page_seconds: Seconds to write a page into the shards.
     """
 
     pages: int
@@ -70,7 +70,7 @@ class MeasuredRate:
 def measured_rate(units: Sequence[PageUnit], settings: BatchSettings) -> MeasuredRate:
     """Read some of the units, in a process of their own and on one card, as ``--engine local`` does.
 
-    What they give is removed again.
+    Their results are removed again.
 
     Raises:
         ConfigurationError: If no page can be read.
@@ -112,8 +112,8 @@ class _Chosen:
     """Units in a random order, until enough were begun.
 
     Attributes:
-        last: When the last one was asked for.
-        all_begun: Whether that was all of them.
+        last: When the last unit was asked for.
+        all_begun: Whether all units were begun.
     """
 
     def __init__(self, units: Sequence[PageUnit], settings: BatchSettings) -> None:
@@ -136,9 +136,9 @@ class _Chosen:
 
 
 def _steady(ended: Sequence[tuple[float, int]], last: float, seconds: float) -> tuple[float, float]:
-    """Pages a second while the backend had enough pages, and what that may be off.
+    """Pages a second while the backend had enough pages, and how far that may be off.
 
-    Later, fewer pages are read at the same time than in a run, unless the run is so small.
+    At the end, fewer pages are read at the same time than in a run, unless the run is just as small.
     """
     first = ended[0][0]
     steady = [(when, count) for when, count in ended[1:] if when <= last]
@@ -151,8 +151,8 @@ def _steady(ended: Sequence[tuple[float, int]], last: float, seconds: float) -> 
         sum(count for when, count in steady if low < when <= high) / span
         for low, high in pairwise(borders)
     ]
-    # Pages come in waves, of which the first may be cut anywhere: the slope of all counts hardly
-    # depends on that, and the pages between two moments do.
+    # Pages come in waves, and the first wave may be cut anywhere. That hardly changes the slope of
+    # all counts, but it does change the number of pages between two moments.
     counts = list(accumulate(count for _, count in steady))
     rate = statistics.linear_regression([when for when, _ in steady], counts).slope
     if not rate > 0:

@@ -15,7 +15,7 @@ __all__ = ["MeteredBackend", "PageCost"]
 
 @dataclass(frozen=True, slots=True)
 class PageCost:
-    """What a page cost.
+    """The cost of a page.
 
     Attributes:
         tokens: Tokens that the model wrote, if the backend counts them.
@@ -63,7 +63,7 @@ class MeteredBackend:
                 close()
 
     def take(self, source: str, page: int) -> PageCost | None:
-        """Return and forget what a page cost; None if it never got to the backend."""
+        """Return and forget the cost of a page; None if the page never reached the backend."""
         with self._lock:
             return self._costs.pop((source, page), None)
 

@@ -38,12 +38,12 @@ from .stored_pages import PageRow, row_of_page
 __all__ = ["UNIT_COLUMNS", "PageReader", "units_of"]
 
 RETRY_SECONDS: Final = (1.0, 5.0, 25.0)
-"""Pauses after an error that says nothing about the document; after the last one, it is raised."""
+"""Pauses after an error that is not the document's fault; after the last one, it is raised."""
 
 _PASSING: Final = (BackendUnavailableError, BackendTimeoutError, EngineLostError, BusyError)
 
 UNIT_COLUMNS: Final = ("entry", "doc_id", "uri", "sha256", "pages", "configuration", "password")
-"""The columns that a batch of units has."""
+"""The columns of a batch of units."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
@@ -52,14 +52,13 @@ class PageReader:
     """Reads batches of units: a callable with a loaded model, for any engine that keeps one.
 
     It depends on no engine: ``map_batches(PageReader, ...)`` of Ray Data can call it, and so can a
-    loop.
-    A page that cannot be read is a row with its error, and costs no other page. Threads may share
-    one.
+    loop. A page that cannot be read becomes a row with its error and affects no other page. Threads
+    may share a reader.
 
     Args:
-        settings: What reads, and how; or what :meth:`BatchSettings.to_dict` gives.
-        backend: What reads in place of the backend that the settings name. It stays open.
-        on_page: Called with each page that is done, from any thread.
+        settings: How to read; or the result of :meth:`BatchSettings.to_dict`.
+        backend: Reads in place of the backend that the settings name. It stays open.
+        on_page: Called with each finished page, from any thread.
 
     Raises:
         BackendError: If the backend does not work on this machine.
@@ -106,7 +105,7 @@ class PageReader:
 
     @property
     def revision(self) -> str:
-        """What the text depends on besides the model's name; "" if that is unknown."""
+        """Identifies what the text depends on besides the model's name; "" if unknown."""
         with self._lock:
             if self._revision is None:
                 self._revision = fingerprint_of(cast("Backend", self._backend)) or ""
@@ -144,7 +143,7 @@ class PageReader:
 
         Args:
             unit: The unit.
-            drawn: Its pages, or more of the document's, if another process has drawn them.
+            drawn: The drawn pages of the unit, perhaps among others, if another process drew them.
 
         Raises:
             BackendError: If the backend can read nothing, after several attempts.
@@ -166,12 +165,12 @@ class PageReader:
                 elif _of_document(error):
                     done |= {number: self.failed_row(unit, number, error) for number in missing}
                 else:
-                    # One of these pages causes the error, and must not cost the others.
+                    # One of these pages causes the error; the others must still be read.
                     left += [(number,) for number in missing]
         return [done.get(number) or self._unread(unit, number) for number in unit.numbers]
 
     def close(self) -> None:
-        """Close the backend, unless it was given, and remove what was fetched."""
+        """Close the backend, unless it was passed in, and remove fetched files."""
         self._reader.close()
         self._fetched.close()
         if self._own:
@@ -273,12 +272,12 @@ class PageReader:
 
 
 def _of_document(error: Exception) -> bool:
-    """Whether an error concerns the document, so that all of its pages would have it."""
+    """Whether an error concerns the whole document, so that each of its pages would fail with it."""
     return isinstance(error, SourceError) and error.page is None
 
 
 def units_of(batch: Mapping[str, Sequence[Any]]) -> list[PageUnit]:
-    """The units of a batch of columns; an engine may have made NaN of a missing password."""
+    """The units of a batch of columns; an engine may have turned a missing password into NaN."""
     names = [name for name in UNIT_COLUMNS if name in batch]
     return [
         _unit(dict(zip(names, values, strict=True)))

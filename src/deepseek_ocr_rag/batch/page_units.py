@@ -17,10 +17,10 @@ class ManifestEntry:
     Attributes:
         uri: Where it is: an absolute path, or a URL (s3, gs, http, https, or any that fsspec knows).
         id: What to call it in the results; by default its ``uri``, without a password.
-        sha256: Hash of its bytes, 64 hex digits, if the manifest says it; the document is then
-            refused if it has another one.
+        sha256: Hash of its bytes, 64 hex digits, if the manifest gives it; a document with another
+            hash is refused.
         pages: Which pages, such as "1-3,7"; None for all.
-        password: Of an encrypted PDF.
+        password: The password of an encrypted PDF.
     """
 
     uri: str
@@ -69,10 +69,10 @@ class PageUnit:
 
     @property
     def file_name(self) -> str:
-        """What its stored rows are called after, unique in a run.
+        """The name of its stored rows, unique in a run.
 
-        Another document in the same line, or other pages of it, have another name, so that what
-        was stored before is not taken for them.
+        Another document in the same line, or other pages, get another name, so that rows stored
+        earlier are not mistaken for theirs.
         """
         numbers = self.numbers
         key = hashlib.sha256(f"{self.sha256}:{self.pages}".encode()).hexdigest()[:8]
@@ -109,7 +109,7 @@ def page_units(
 ) -> Iterator[PageUnit]:
     """Cut the pages to read into units of at most ``size`` pages.
 
-    The borders are the same for every selection: pages 1 to 32, 33 to 64, and so on.
+    The cuts are the same for every selection: pages 1 to 32, 33 to 64, and so on.
     """
     ranges: dict[int, list[int]] = {}
     for number in document.numbers:

@@ -27,7 +27,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 @dataclass(frozen=True, slots=True)
 class ManifestPart:
-    """Consecutive documents of a manifest, whose pages stand in one shard.
+    """Consecutive documents of a manifest, whose pages go into one shard.
 
     Attributes:
         number: Its position, from 0.
@@ -41,7 +41,7 @@ class ManifestPart:
 
     @property
     def name(self) -> str:
-        """What its files are called after."""
+        """The name of its files."""
         return f"part-{self.number:08d}"
 
     def digest(self) -> str:
@@ -56,7 +56,7 @@ class PlannedPart:
     Attributes:
         part: The part.
         documents: What became of each of its documents, in their order.
-        units: What is to be read, in the order of the documents and their pages.
+        units: The units to read, in the order of the documents and their pages.
     """
 
     part: ManifestPart
@@ -85,7 +85,7 @@ class Planner:
         self._pool = ThreadPoolExecutor(OPENED_AT_ONCE, thread_name_prefix="dsocr-plan")
 
     def plan(self, part: ManifestPart) -> PlannedPart:
-        """Open each document of a part; one that cannot be opened is kept with its error."""
+        """Open each document of a part; a document that cannot be opened is kept with its error."""
         documents = self.documents(list(enumerate(part.entries, part.first)))
         size, configuration = self._settings.unit_pages, self._settings.configuration
         units = tuple(
@@ -131,6 +131,6 @@ class Planner:
             )
 
     def close(self) -> None:
-        """End its threads, and remove what was fetched."""
+        """End its threads, and remove fetched files."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._fetched.close()

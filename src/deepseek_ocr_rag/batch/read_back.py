@@ -1,4 +1,4 @@
-"""Reads a run out of its shards: :func:`batch_documents`, :func:`batch_records`."""
+"""Reads the results of a run from its shards: :func:`batch_documents`, :func:`batch_records`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class BatchDocument:
 
     Attributes:
         doc_id: What the manifest calls it.
-        document: Its pages in their order, those that failed too.
+        document: Its pages in order, including failed ones.
         error: Why it could not be opened; None if it could.
     """
 
@@ -47,10 +47,10 @@ class BatchDocument:
 def batch_documents(folder: str) -> Iterator[BatchDocument]:
     """Read the documents of a run back, in the order of the manifest, one at a time.
 
-    Of a run that has not ended, those whose shard is finished.
+    If the run has not ended, only documents in finished shards are read.
 
     Args:
-        folder: Where :func:`run_batch` has written; on this machine or on an object store.
+        folder: The output folder of :func:`run_batch`, on this machine or on an object store.
 
     Yields:
         The documents.
@@ -80,7 +80,7 @@ def batch_records(
 ) -> Iterator[Record]:
     """Read the records of a run back, in the order of the manifest and of the pages.
 
-    Their ids are those that reading the files gives, or derive from the ids of the manifest.
+    Their ids are the same as if the files were read directly, or derive from the manifest's ids.
 
     Args:
         folder: As for :func:`batch_documents`.

@@ -1,4 +1,4 @@
-"""The account of a run: what became of every page."""
+"""Accounts for every page of a run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class PartAccount:
     Attributes:
         part: Position of the shard, from 0.
         digest: Hash of its lines of the manifest.
-        documents: Documents.
-        expected: Pages to read, and one for each document that could not be opened.
-        pages: Rows of ``pages/``.
-        errors: Rows of ``errors/``.
+        documents: Number of documents.
+        expected: Pages to read, plus one for each document that could not be opened.
+        pages: Number of rows in ``pages/``.
+        errors: Number of rows in ``errors/``.
         attempts: How often the backend was asked, over all pages.
         tokens: Tokens that the model wrote.
         statuses: Pages by status.
@@ -62,8 +62,8 @@ class RunAccount:
         documents: Documents of the manifest.
         expected: Pages to read, and one for each document that could not be opened.
         pages: Pages that were read.
-        errors: Pages, and documents, that were not.
-        missing: What is in no shard, or in more than one, by name; empty if all is well.
+        errors: Pages that could not be read, and documents that could not be opened.
+        missing: Pages that are in no shard, or in more than one, by name; empty if all is well.
         attempts: How often the backend was asked.
         tokens: Tokens that the model wrote.
         statuses: Pages by status.

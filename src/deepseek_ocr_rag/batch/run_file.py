@@ -1,4 +1,4 @@
-"""``run.json``: what a run is, and the time of each of its starts: :class:`RunFile`."""
+"""Keeps ``run.json``, which describes a run and the time of each of its starts: :class:`RunFile`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = ["RUN_FILE", "RunFile"]
 RUN_FILE: Final = "run.json"
 
 NOTE_SECONDS: Final = 60.0
-"""Between two notes of the time; a start that is killed is known as exactly as that."""
+"""Seconds between two notes of the time; the length of a killed start is known to within this."""
 
 
 class RunFile:
-    """Says in the folder which run it holds, and how long its cards have worked.
+    """Records in the folder which run it belongs to, and how long its cards have worked.
 
     Args:
         folder: The folder of the run.
-        settings: What reads.
+        settings: How to read.
         manifest: The manifest, as it was named.
         engine: What runs the reading.
 
     Raises:
-        ConfigurationError: If the folder holds a run with other settings.
+        ConfigurationError: If the folder belongs to a run with other settings.
         OutputError: If it cannot be read or written.
     """
 
@@ -59,12 +59,12 @@ class RunFile:
 
     @property
     def seconds(self) -> float:
-        """Since this start."""
+        """Seconds since this start."""
         return time.time() - self._begun
 
     @property
     def starts(self) -> int:
-        """How often the run was started, this time too."""
+        """How often the run was started, including this time."""
         return len(self._starts) + 1
 
     @property
@@ -73,7 +73,7 @@ class RunFile:
         return sum(float(each["seconds"] * each["cards"]) for each in self._starts)
 
     def note(self, cards: int) -> None:
-        """Note now and then how long the run has taken so far."""
+        """Record, now and then, how long the run has taken so far."""
         if time.time() - self._noted >= NOTE_SECONDS:
             self.write(cards, {"state": "running"})
 
@@ -96,7 +96,7 @@ def _is_start(value: object) -> bool:
 
 
 def _difference(earlier: dict[str, Any], now: dict[str, Any]) -> str:
-    """Which settings differ, as a person would say it."""
+    """The settings that differ, worded for people."""
     before, after = earlier.get("settings"), now["settings"]
     if not isinstance(before, dict):
         return "unknown"

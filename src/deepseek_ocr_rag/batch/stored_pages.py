@@ -1,4 +1,4 @@
-"""One page as a row of a table: :class:`PageRow`."""
+"""Stores one page as a row of a table: :class:`PageRow`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..version import __version__
 __all__ = ["DOCUMENT_ERROR", "PageRow", "row_of_page"]
 
 DOCUMENT_ERROR: Final = 0
-"""In place of a page number where the document could not be opened."""
+"""Stands in place of a page number if the document could not be opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class PageRow:
         markdown: The page's text.
         blocks: Its blocks, with boxes as fractions of the page and spans in ``markdown``.
         status: The page's finish reason: stop, length, repetition, blank, or error.
-        error_type: The class of the error; where a backend does not tell it, "BackendError".
+        error_type: The class of the error; "BackendError" if the backend does not name one.
         error: What the error says.
         attempts: How often the backend was asked.
         warnings: What a user should know about the page.
@@ -42,7 +42,7 @@ class PageRow:
         model: The model.
         resolution: How finely the model saw it.
         revision: The backend's fingerprint: what the text depends on besides the model's name.
-        version: Of this package.
+        version: The version of this package.
         seconds: From when the backend took the page to its reply. It is not stored with the
             page, since it differs each time.
     """
@@ -79,7 +79,7 @@ class PageRow:
 
     @property
     def error_kind(self) -> str:
-        """What an error is counted under."""
+        """The kind under which an error is counted."""
         return self.error_type or "unknown"
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class PageRow:
 
 
 def row_of_page(page: Page, row: PageRow) -> PageRow:
-    """The row of a page that was read; ``row`` says of which document."""
+    """The row of a page that was read; ``row`` has the fields of its document."""
     return replace(
         row,
         page=page.number,

@@ -56,7 +56,7 @@ def _add_documents(command: _NewCommand) -> None:
     read = command("read", "print documents as Markdown or JSON, or write a folder")
     add_files(read)
     add_reading(read)
-    read.add_argument("--json", action="store_true", help="print one JSON object a file")
+    read.add_argument("--json", action="store_true", help="print one JSON object per file")
     read.add_argument(
         "-o",
         "--output",
@@ -88,7 +88,7 @@ def _add_documents(command: _NewCommand) -> None:
     add_answering(chat)
 
     add_batch_options(
-        command("batch", "read all documents of a manifest, with an account of every page")
+        command("batch", "read all documents of a manifest, and account for every page")
     )
     add_estimate_options(command("estimate", "say how long a batch takes and what it costs"))
 

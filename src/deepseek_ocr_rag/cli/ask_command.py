@@ -98,8 +98,8 @@ def _document_qa(
 ) -> tuple[DocumentQA | None, str]:
     """Read the documents; also returns a hint if no language model will write the answers.
 
-    A model that is missing or unfit is reported before the reading begins. None if no document
-    of the folders could be read.
+    A model that is missing or unfit is reported before reading begins. Returns None if no document
+    in the folders could be read.
     """
     name, hint = options.llm, ""
     if name == "auto":

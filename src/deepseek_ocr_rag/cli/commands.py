@@ -50,7 +50,7 @@ def _log_level(options: argparse.Namespace) -> int:
 
 
 def _in_module(place: str) -> _Command:
-    """A command in another module, which is imported when it runs: most need little of the rest."""
+    """A command in another module, which is imported only when the command runs."""
     module, name = place.split(":")
 
     def run(options: argparse.Namespace) -> int:

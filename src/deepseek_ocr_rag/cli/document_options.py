@@ -47,9 +47,7 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         metavar="PATTERN",
         help="in folders: only these files, for example '*.pdf' or '2024/*'; may be repeated",
     )
-    parser.add_argument(
-        "--flat", action="store_true", help="do not look into the folders in a folder"
-    )
+    parser.add_argument("--flat", action="store_true", help="do not search subfolders")
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:

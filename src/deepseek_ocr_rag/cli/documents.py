@@ -32,19 +32,19 @@ class NamedDocument:
 
     source: SourceInput
     name: str  # in results and messages
-    path: str  # what its results are called after: relative to the folder that was named
+    path: str  # what its results are named after: relative to the folder that was given
     pages: int | None  # pages to read; None in folders, whose files are opened when they are read
 
 
 class Documents:
     """The documents that a command names; a context that keeps them until the command is done.
 
-    All of them are looked at on entry, before anything is read: a file that is missing, damaged or
-    encrypted, or a page that is not there, is reported then.
+    All of them are checked on entry, before anything is read: a file that is missing, damaged or
+    encrypted, or a page that does not exist, is reported then.
 
     Args:
         options: The command's options.
-        exit_code: That of the first document that was refused; 0 if there is none.
+        exit_code: The exit code of the first refused document; 0 if there is none.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -73,7 +73,7 @@ class Documents:
 
     @property
     def total_pages(self) -> int | None:
-        """Pages to read of all documents; None where some are counted only when they are read."""
+        """Pages to read from all documents; None if some are counted only when they are read."""
         counts = [each.pages for each in self._documents]
         return None if None in counts else sum(count or 0 for count in counts)
 
@@ -122,7 +122,7 @@ class Documents:
         return NamedDocument(source, name, path, len(pages))
 
     def _copied(self, pieces: Iterable[bytes], name: str) -> BinaryIO:
-        """Copy what can be read only once into a file."""
+        """Copy an input that can be read only once into a file."""
         file: IO[bytes] = self._open.enter_context(TemporaryFile())  # noqa: SIM115
         for piece in pieces:
             file.write(piece)

@@ -14,7 +14,7 @@ __all__ = ["NearOptionsParser"]
 
 
 MAY_BE_EMPTY: Final = ("question", "password")
-"""What has a message of its own, or a meaning."""
+"""Arguments that have a message or a meaning of their own."""
 
 
 class NearOptionsParser(argparse.ArgumentParser):
@@ -29,7 +29,7 @@ class NearOptionsParser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as in the base class
         """As in the base class, but end with a suggestion for a misspelled option.
 
-        Nor may a value be empty: ``dsocr read "$FILE" -o "$OUT"`` with variables that are not set would
+        A value must not be empty, either: ``dsocr read "$FILE" -o "$OUT"`` with unset variables would
         read all of this folder and print it.
         """
         found, unknown = super().parse_known_args(args, namespace)

@@ -1,4 +1,4 @@
-"""``dsocr ollama-model``: a model in Ollama whose boxes and table cells arrive."""
+"""``dsocr ollama-model``: makes a model in Ollama whose boxes and table cells arrive."""
 
 from __future__ import annotations
 

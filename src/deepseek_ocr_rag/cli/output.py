@@ -1,9 +1,8 @@
 """Prints results to standard output, and notes for a person to standard error.
 
 All output to a terminal passes through here: results, notes, errors, the progress bar, usage, log
-lines, warnings and tracebacks. Only here are characters that a terminal would obey replaced; any
-text
-may come from a document, its name, a server or a library.
+lines, warnings and tracebacks. Only here are characters replaced that a terminal would obey; any
+text may come from a document, its name, a server or a library.
 """
 
 from __future__ import annotations
@@ -82,8 +81,8 @@ class _NoteHandler(logging.Handler):
 def notes_from_log(level: int = logging.INFO) -> Iterator[None]:
     """Print the package's log lines, and all warnings, as notes while the context lasts.
 
-    So are other libraries' warnings for which logging is not set up. Lines below ``level`` are
-    not printed, and warnings only up to WARNING.
+    The same applies to other libraries' warnings that have no logging set up. Lines below ``level``
+    are not printed, and warnings only if ``level`` is at most WARNING.
     """
     logger, handler = logging.getLogger("deepseek_ocr_rag"), _NoteHandler()
     before, last_resort = logger.level, logging.lastResort

@@ -155,8 +155,8 @@ def _for_each_document(
 ) -> int:
     """Run a command on every document, even after one has failed; return the first failure's code.
 
-    Reports before the work begins what can be known then: a file that cannot be opened, a folder
-    that cannot be written, a backend that is not installed.
+    Problems that can be known in advance are reported before the work begins: a file that cannot be
+    opened, a folder that cannot be written, a backend that is not installed.
     """
     with Documents(options) as documents:
         code = documents.exit_code
@@ -211,7 +211,7 @@ def _read_to_folder(
             if not page.ok:
                 failed.append(page)
             if page.warnings and not options.quiet:
-                # Without its text: a document may have many pages.
+                # The text is dropped, because a document may have many pages.
                 warned.append(Page(page.number, warnings=page.warnings))
     report_warnings(warned, each.name)
     for path in writer.paths:

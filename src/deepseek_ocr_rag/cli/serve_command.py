@@ -16,16 +16,16 @@ SERVERS: Final = ("vllm", "sglang", "llama.cpp", "ollama")
 """Servers for which :func:`serve_command` has a command."""
 
 PUBLISHED: Final = "deepseek-ai/DeepSeek-OCR"
-"""The weights that vLLM and SGLang load; the others have forms of their own."""
+"""The weights that vLLM and SGLang load; other servers need other formats."""
 
 FIRST_LLAMA_CPP: Final = (9587,)
-"""The first build of llama.cpp that reads deepseek-ocr rightly."""
+"""The first build of llama.cpp that runs deepseek-ocr correctly."""
 
 FIRST_OLLAMA: Final = (0, 13)
 """The first Ollama that runs deepseek-ocr."""
 
 CONTEXT: Final = 8192
-"""Of the model, in tokens: picture, prompt and reply."""
+"""The model's context in tokens: picture, prompt and reply."""
 
 SLOTS: Final = 4
 """Pages that llama.cpp and Ollama read at once in the printed commands."""

@@ -67,9 +67,9 @@ def graceful_shutdown() -> Iterator[None]:
 class _SignalWatch:
     """Raises a signal in the main thread, and ends the process if that takes too long.
 
-    Python runs a handler once the main thread runs Python again. A signal that comes just before
-    the main thread begins to wait for a lock does not wake it, and it might wait for ever. So a
-    thread, which the C part of Python tells of each signal, sends it again.
+    Python runs a handler only when the main thread runs Python code again. A signal that comes just
+    before the main thread begins to wait for a lock does not wake it, and it might wait for ever. So
+    a helper thread, which the C part of Python notifies of each signal, sends the signal again.
     """
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ class _SignalWatch:
     def _first(self) -> int | None:
         """The first signal that is ours; None when the command has ended without one."""
         while received := self._heard.recv(1):
-            # Something else may handle signals for a while, as the service does.
+            # Other code, such as the service, may handle signals for a while.
             if signal.getsignal(received[0]) == self.end:
                 return received[0]
         return None

@@ -1,8 +1,8 @@
 """Standard input, output and error, which may be closed, full, or without a reader.
 
-A stream that is closed when the program starts (``>&-``) has no object in Python, and its number
-goes to the next file that is opened, into which libraries would then print. What cannot be printed
-to standard error is dropped: nothing is left to report it to but the exit code.
+A stream that is closed when the program starts (``>&-``) has no object in Python, and its descriptor
+goes to the next file that is opened, into which libraries would then print. Text that cannot be
+printed to standard error is dropped; only the exit code is left to report the problem.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def output_error() -> OSError | None:
 
 
 def discard_output() -> None:
-    """Discard what is still buffered for standard output, on which Python would fail at exit."""
+    """Discard what is still buffered for standard output; Python would fail on it at exit."""
     _redirect(sys.stdout)
 
 

@@ -19,7 +19,7 @@ class FairSemaphore:
     """A semaphore whose waiters take turns by reader. Thread-safe, also across event loops.
 
     A reader that waits with many pages gets one slot, then each other reader gets one. So a single
-    page waits as long beside a document of 500 pages as beside one of two.
+    page waits no longer beside a document of 500 pages than beside one of two.
     """
 
     def __init__(self, count: int) -> None:
@@ -62,7 +62,7 @@ class FairSemaphore:
 
     @asynccontextmanager
     async def aslot(self, reading: object) -> AsyncIterator[None]:
-        """:meth:`place` for coroutines; cancelling the task withdraws the request."""
+        """:meth:`slot` for coroutines; cancelling the task withdraws the request."""
         granted = self._request(reading)
         try:
             await asyncio.wrap_future(granted)

@@ -75,8 +75,8 @@ def receive(
 ) -> Frame:
     """Read a frame from an unbuffered stream.
 
-    ``longest`` bounds the bytes of the body, and ``room`` allocates the memory for them. Raises
-    BrokenFrameError if the stream ended, or if what it holds is not a frame.
+    ``longest`` limits the bytes of the body, and ``room`` allocates the memory for them. Raises a
+    BrokenFrameError if the stream ended, or if it has something that is not a frame.
     """
     header = bytearray(_HEADER.size)
     _fill(stream, header)

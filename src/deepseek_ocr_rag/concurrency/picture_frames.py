@@ -22,8 +22,8 @@ _STRIP_BYTES = 2**18
 class PixelPicture:
     """The pixels of an RGB picture as they came from the process that drew it.
 
-    To make a picture of them, and pixels of the picture again, takes more of this process than
-    all else that it does for a page.
+    Making a picture of them, and pixels of the picture again, would take this process longer than
+    everything else that it does for a page.
     """
 
     data: bytes | bytearray | memoryview = field(repr=False)

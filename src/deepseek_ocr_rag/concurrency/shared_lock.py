@@ -10,7 +10,7 @@ __all__ = ["SharedLock"]
 
 
 class SharedLock:
-    """Held by any number of threads together, or by one alone; who wants it alone goes first."""
+    """Held by any number of threads together, or by one alone; a thread that wants it alone goes first."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

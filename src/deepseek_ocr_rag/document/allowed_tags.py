@@ -15,7 +15,7 @@ def let_through(text: str, tag: re.Pattern[str], refused: Callable[[str], str] =
         text: The text with its tags.
         tag: Matches anything that is or may be a tag. In an allowed tag, group 1 is the slash of a
             closing tag and group 2 the name; in any other match, group 2 is empty.
-        refused: Makes the replacement of every other match, and of unbalanced or crossing tags.
+        refused: Returns the replacement of every other match, and of unbalanced or crossing tags.
     """
     opened: list[re.Match[str]] = []
     kept: dict[int, str] = {}

@@ -1,9 +1,9 @@
 """Finds the boxes of a chunk by its text, whichever splitter made it.
 
-The offsets that other splitters record cannot be trusted: where lengths are counted in tokens,
-LangChain's are -1 or those of another passage, the hierarchical ones of LlamaIndex count in the
-parent node, and many splitters record none. Therefore the metadata carries the text that the
-offsets of ``boxes`` count in, and the chunk is searched for in that text.
+The offsets that other splitters record cannot be trusted. If lengths are counted in tokens,
+LangChain's are -1 or those of another passage; those of LlamaIndex's hierarchical splitters count in
+the parent node; and many splitters record none. Therefore the metadata carries the text in which the
+offsets of ``boxes`` count, and the chunk is searched for in that text.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MOST_MATCHES: Final = 1000
 """A text that occurs this often on one page has no boxes of its own."""
 
 LONG_ENOUGH: Final = 32
-"""Fewest characters, spaces not counted, of a text for which one exact match is enough: the same
+"""Fewest characters, not counting spaces, of a text for which one exact match is enough: so many
 letters do not occur elsewhere on the page by chance."""
 
 
@@ -49,7 +49,7 @@ class BoxSearch:
     Attributes:
         entries: Entries of ``boxes``, in their order; empty if there are none.
         reason: Why there are none, as a sentence; None if there are some.
-        start: Offset of the text in the text that ``boxes`` count in; None if unknown.
+        start: Offset of the text in the text in which ``boxes`` count; None if unknown.
         end: Offset after its last character.
     """
 
@@ -173,7 +173,7 @@ def find_boxes(
     own = boxes_between({"boxes": entries}, start, end)
     if not own:
         return BoxSearch(reason="the model gave no box for this text", start=start, end=end)
-    if len(occurrences) > 1:  # in one block: where exactly is not known
+    if len(occurrences) > 1:  # within one block; the exact place is unknown
         return BoxSearch(tuple(own))
     return BoxSearch(tuple(own), None, start, end)
 
@@ -181,7 +181,7 @@ def find_boxes(
 def relocated(metadata: Mapping[str, Any], text: str) -> dict[str, Any]:
     """Return metadata whose ``boxes`` and ``spans`` count in a chunk that another splitter made.
 
-    What cannot be placed in the chunk is left out.
+    Boxes and spans that cannot be placed in the chunk are left out.
 
     Args:
         metadata: The metadata that the chunk inherited from its record.
@@ -209,7 +209,7 @@ def relocated(metadata: Mapping[str, Any], text: str) -> dict[str, Any]:
 
 
 _COUNTED_KEYS: Final = frozenset({"boxes", "spans", "boxes_text", "start_index"})
-"""Metadata that counts characters of a text."""
+"""Metadata whose values are offsets in a text."""
 
 
 def _key(entry: Mapping[str, Any]) -> tuple[object, ...]:
@@ -272,7 +272,7 @@ def _moved_spans(
 
 
 def _of_one_block(entries: Sequence[dict[str, Any]], text: str) -> BoxSearch:
-    """Return the block's boxes if the record is one block: they hold for every part of it."""
+    """Return the block's boxes if the record is one block, because they hold for every part of it."""
     length = _length_of_block(entries)
     if length is not None and len(text) <= length:
         return BoxSearch(tuple(entries))

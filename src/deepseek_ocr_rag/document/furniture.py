@@ -1,8 +1,8 @@
 """Finds page furniture: running heads, running feet and page numbers, labelled or not.
 
 Models rarely label it, and OCR programs never do. It is recognised by its place at the
-edge of many pages and its text, which is the same on each but for a number that counts
-pages.
+edge of many pages, and by its text, which is the same on each page except for a number that
+counts pages.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ Edge = Literal["top", "bottom"]
 class Furniture:
     """The furniture of one page: indices of blocks.
 
-    ``first`` are the blocks that were found by repetition, have words and occur here for the first
-    time: leaving them out too would lose the words.
+    ``first`` are blocks that were found by repetition, have words, and occur here for the first
+    time. If they were left out too, their words would be lost.
     """
 
     blocks: frozenset[int] = frozenset()
@@ -75,17 +75,18 @@ class _EdgeBlock:
     depth: float  # distance from the edge in fractions of the page's height
     key: tuple[Edge, str]  # the edge, and the text with every number replaced by 0
     numbers: tuple[int, ...]
-    heading: bool  # whether it is labelled as one
+    heading: bool  # whether it is labelled as furniture
 
 
 def page_furniture(pages: Sequence[Page]) -> tuple[Furniture, ...]:
     """Finds the furniture of each page.
 
-    A block is furniture if its label says so. So is a line at the edge of the page, with only
-    furniture between it and the edge, that recurs on at least three pages and on a quarter of all
-    pages or half of a chapter's. Numbers in it stay the same or count with the pages. Bare numbers
-    need only be at the same height on three pages. A line labelled as a heading must count with the
-    pages, or occur on half of them and at least five: other recurring headings mean something.
+    A block is furniture if its label says so. A line at the edge of the page, with only furniture
+    between it and the edge, is furniture if it recurs on at least three pages, and on a quarter of
+    all pages or half of a chapter's. Numbers in it must stay the same or count with the pages. Bare
+    numbers only have to be at the same height on three pages. A line labelled as a heading must count
+    with the pages, or occur on half of them and at least five, because other recurring headings mean
+    something.
 
     Returns:
         One for each page, in order.
@@ -176,7 +177,7 @@ def _same_height(group: Sequence[_EdgeBlock]) -> list[_EdgeBlock]:
 
 
 def _alike(group: Sequence[_EdgeBlock]) -> tuple[bool, list[_EdgeBlock]]:
-    """Finds whether a number counts with the pages, and the blocks that agree with most others."""
+    """Finds out whether a number counts with the pages, and which blocks agree with most others."""
     counts = False
     alike = list(group)
     for column in range(len(group[0].numbers)):

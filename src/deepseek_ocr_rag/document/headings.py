@@ -20,7 +20,7 @@ HEADING_KINDS = {"title": 1, "sub_title": 2}
 def section_of(kind: str, text: str, headings: Headings) -> tuple[tuple[str, ...], Headings]:
     """Returns the section of a block, and the current headings after it.
 
-    The section of a heading holds only headings of higher rank. The text of a heading may hold
+    The section of a heading contains only headings of higher rank. The text of a heading may have
     several lines with ``#``.
     """
     above: Headings | None = None

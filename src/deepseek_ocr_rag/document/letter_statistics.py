@@ -37,25 +37,25 @@ _FEWEST = 150
 
 _FEWEST_WORDS = 25
 _COMMON = 0.06
-"""Fewest words of a short text, and the share of function words below which it has none. Of 424 real
-pages with so many letters none has less and also unlikely letters."""
+"""Fewest words of a short text, and the share of function words below which it counts as having none.
+None of 424 real pages with so many letters is below this share and also has unlikely letters."""
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
 _LIKELY = -2.98
-"""Mean logarithm of the letters' shares from which a text is ordinary, which has -2.85 to -2.72. A
-shift that reaches it is not chance."""
+"""Lowest mean logarithm of the letters' shares of an ordinary text; real ones have -2.85 to -2.72. A
+shift that reaches this is no accident."""
 
 _GAIN = 0.3
-"""Least difference by which a shift must be more likely than the text as it is."""
+"""By how much a shifted text must be more likely than the text as it is."""
 
 _UNLIKELY = -3.3
-"""The same mean below which letters are exchanged, which have -3.4 and less."""
+"""Below this mean, letters are exchanged; texts with exchanged letters have -3.4 and less."""
 
 
 def are_shifted(text: str) -> bool:
     """Whether all characters, or all letters of the alphabet, are shifted by the same number."""
-    # Leaders and lines of dashes would be letters after some shift.
+    # Some shift would turn dot leaders and lines of dashes into letters.
     counts = Counter(c for c in _RUN.sub("", text) if "!" <= c <= "~")
     if sum(counts.values()) < _FEWEST:
         return False
@@ -85,7 +85,7 @@ def are_exchanged(text: str) -> bool:
 
 
 def _has_no_common_words(text: str) -> bool:
-    """Whether hardly a word is a function word of any language that is known."""
+    """Whether hardly any word is a function word of a known language."""
     words = [word for word in _WORD.findall(text.lower()) if len(word) > 1]
     known = frozenset().union(*map(stop_words, LANGUAGES))
     found = sum(word in known for word in words)

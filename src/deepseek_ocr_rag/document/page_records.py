@@ -47,7 +47,7 @@ _UNKNOWN: Final[Mapping[str, str | float]] = {
     "confidence": -1.0,
     "corrected": False,
 }
-"""The values in flat metadata for what is not known or did not happen."""
+"""The values in flat metadata for keys that are unknown or do not apply."""
 _WORST_FIRST: tuple[FinishReason, ...] = ("error", "repetition", "length", "stop", "blank")
 
 
@@ -236,7 +236,7 @@ def _metadata(page: Page, source: str, total_pages: int) -> dict[str, Any]:
 
 
 def _ordered(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Puts the keys first that people look for: the frameworks print metadata in order."""
+    """Puts the keys that people look for first, because the frameworks print metadata in order."""
     front = ("source", "page", "page_label", "total_pages", "section")
     first = tuple(key for key in front if key in metadata)
     last = tuple(key for key in ("spans", "boxes", "boxes_text") if key in metadata)
@@ -283,9 +283,9 @@ def box_entries(block: Block, start: int, end: int) -> list[dict[str, Any]]:
 
 
 def text_of_boxes(boxes: Sequence[Mapping[str, Any]], text: str) -> dict[str, str]:
-    """Makes the metadata by which :mod:`.box_search` finds a part of a text again.
+    """Makes the metadata by which :mod:`.box_search` later finds a part of the text.
 
-    It is empty if every box belongs to all of the text, and so to every part of it.
+    It is empty if every box belongs to the whole text, and so to every part of it.
     """
     whole = all((box["start"], box["end"]) == (0, len(text)) for box in boxes)
     return {} if whole else {"boxes_text": pack_text(text)}

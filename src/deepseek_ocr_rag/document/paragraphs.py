@@ -29,7 +29,7 @@ _NOTE_KINDS: Final = frozenset({"footnote", "page_footnote", "vision_footnote"})
 _TOUCH: Final = 0.02
 """Most overlap, in fractions of the page, of two boxes that only touch."""
 _DROP: Final = 0.05
-"""Least distance of a text's end below the top of the next column; lines side by side have less."""
+"""How far a text must end below the top of the next column; lines side by side are closer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +58,9 @@ class Paragraph:
     slices: tuple[Slice, ...]
     heading: bool = False
     furniture: bool = False
-    repeated: bool = False  # furniture that can be left out: labelled, wordless or seen before
+    repeated: bool = (
+        False  # whether it is furniture that can be left out: labelled, wordless or seen before
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +88,7 @@ class Float:
 def paragraphs_and_floats(document: OcrDocument) -> tuple[Paragraph | Float, ...]:
     """Returns the paragraphs, figures and tables of a document, in reading order.
 
-    Two texts become one paragraph where the first ends a column or page and
+    Two texts become one paragraph if the first ends a column or page and
     :func:`~deepseek_ocr_rag.text.continuation.runs_on` says that it continues in the second.
     Floats, notes and furniture may come between them; a float inside a paragraph is moved after it.
     A page without blocks is one paragraph. If a running head was taken for a heading, sections are

@@ -41,7 +41,8 @@ _TEX_COMMAND: Final = re.compile(
 
 _IN_BRACES: Final = re.compile(r"\{[^\n]*")
 _ATTRIBUTE: Final = re.compile(r"\b(on[a-z]{2,40}|style|href|src)(?==)", re.IGNORECASE)
-"""In the ``{: name=value}`` of Markdown dialects that set attributes (kramdown, attr_list)."""
+"""The start of ``{: name=value}``, which sets attributes in some Markdown dialects (kramdown,
+attr_list)."""
 _PIPE: Final = re.compile(r"(?<!\\)\|")
 
 

@@ -1,7 +1,7 @@
 """Keeps a spreadsheet from running a cell's text as a formula.
 
-Excel, LibreOffice and Google Sheets take a cell that begins with ``= + - @``, also after white
-space, for a formula; a formula can start programs (``=cmd|...``) and send the contents of other
+Excel, LibreOffice and Google Sheets take a cell that begins with ``= + - @``, even after white
+space, for a formula. A formula can start programs (``=cmd|...``) and send the contents of other
 cells to a server. An apostrophe in front makes it text (OWASP, "CSV Injection"). The part after
 a line break, a tab or a semicolon is treated like a cell, because some spreadsheets begin one
 there. Numbers with a sign stay numbers, and a dash alone stays a dash.
@@ -22,7 +22,7 @@ _UNSEEN: Final = (
 )
 _SIGNS: Final = "-+\uff0b\uff0d"
 _STARTS: Final = f"=@\uff1d\uff20{_SIGNS}"
-"""Includes the wide forms, which Japanese and Chinese versions take for the narrow ones."""
+"""Includes the full-width forms, which Japanese and Chinese versions treat like the ASCII ones."""
 
 _HARMLESS: Final = re.compile(
     rf"[{_SIGNS}]"

@@ -50,7 +50,7 @@ class _HeadRow:
 
     @property
     def is_title(self) -> bool:
-        """Whether it has at most one text; one only in the second of two columns is a name."""
+        """Whether it has at most one text. A text only in the second of two columns is a column's name."""
         filled = [i for i, text in enumerate(self.texts) if text.strip()]
         return len(filled) < 2 and not (len(self.texts) == 2 and filled == [1])
 
@@ -91,7 +91,7 @@ class _HeadRow:
 
     @property
     def has_names_only(self) -> bool:
-        """Whether it has several texts behind its first one and no number; not "n/a" in each column."""
+        """Whether it has no number, and several texts after the first, which are not all "n/a"."""
         behind = {text.strip() for text in self.texts[1:] if not _DASH.fullmatch(text)} - {""}
         return len(behind) > 1 and not any(map(_NUMERIC.fullmatch, self.texts))
 
@@ -100,11 +100,11 @@ def table_rows(text: str) -> TableRows:
     """Finds the rows of a table (Markdown or HTML) and separates its head from its body.
 
     The head is the first row that is not a title, the titles above it (rows with at most one
-    text), and the rows into which its cells reach. Above rows of figures, it includes further rows
-    of years, dates or names without a label, titles between these, and a row of names with a label
-    where the first has none and all rows below have figures. If there are titles and the first other row holds
-    numbers, the head is only the titles. A table of one row has no head, nor has one that begins
-    with a label and its figures: it is the rest of another table.
+    text), and the rows into which its cells reach. Above rows of figures, the head includes further
+    rows of years, dates or names without a label, the titles between them, and a row of names with a
+    label if the first row has no label and all rows below have figures. If there are titles and the
+    first other row has numbers, the head is only the titles. A table of one row has no head; nor has
+    a table that begins with a label and its figures, because it is the rest of another table.
     """
     starts = _starts(text)
     if not starts:
@@ -134,7 +134,7 @@ def count_head_rows(rows: Sequence[str]) -> int:
 
 
 def cells_of_row(row: str) -> tuple[str, ...]:
-    """Returns a row's texts, one for each column; a spanning cell's is followed by empty ones."""
+    """Returns a row's texts, one for each column; empty texts follow that of a spanning cell."""
     return _head_row(row).texts
 
 
@@ -163,7 +163,7 @@ def _head(rows: Sequence[_HeadRow], count: int) -> tuple[int, int]:
 
 
 def _further_names(rows: Sequence[_HeadRow], body: int) -> int:
-    """The index behind the next row that names columns, if none but titles stand before it; or 0."""
+    """The index after the next row that names columns, if only titles stand before it; or 0."""
     at = body
     while at < len(rows) and rows[at].is_title and not rows[at].is_group:
         at += 1
@@ -171,7 +171,7 @@ def _further_names(rows: Sequence[_HeadRow], body: int) -> int:
 
 
 def _are_above_figures(rows: Sequence[_HeadRow], body: int) -> bool:
-    """Whether a row names columns, "State | no. | Rate", since all rows below it have figures."""
+    """Whether a row such as "State | no. | Rate" names columns, because all rows below have figures."""
     below = [row for row in rows[body + 1 :] if not row.is_title]
     return rows[body].has_names_only and bool(below) and all(row.is_numeric for row in below)
 

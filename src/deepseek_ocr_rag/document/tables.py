@@ -155,7 +155,7 @@ def parse_table(text: str) -> Table:
 
     Args:
         text: The HTML from ``<table`` on. Several tables become one, with the rows of each
-            below those of the one before, and text around them becomes cells.
+            below those of the previous one, and text around them becomes cells.
 
     Returns:
         The table without its empty rows, except those into which a cell above reaches.
@@ -239,7 +239,7 @@ def _fill_spans(rows: tuple[tuple[Cell, ...], ...]) -> list[list[str]]:
                     covered[len(row)] = (rowspan - 1, cell.text)
                 row.append(cell.text)
         for column in sorted(below):
-            # Positions that nothing covers, to the left of one that a row above covers.
+            # Empty positions to the left of a position that a row above covers.
             gap = column - len(row)
             if gap > budget:
                 break

@@ -38,7 +38,7 @@ STAMP_LENGTH = 80
 scan, whose own text is only in the picture."""
 
 MAX_GARBAGE = 0.1
-"""Largest share of characters that no font can show; a larger one means a broken encoding."""
+"""Largest share of characters that no font can show; a larger share means a broken encoding."""
 
 MAX_MISREAD = 0.2
 """Largest share of a scan's words, by length, that may look misread. In the test data, good
@@ -51,11 +51,11 @@ class Word:
 
     text: str
     box: Box
-    size: float = 0.0  # of the font in points, 0 where the PDF does not say
+    size: float = 0.0  # size of the font in points, 0 if the PDF does not say
     bold: bool = False  # by the font's weight or name
     hidden: bool = False  # drawn in the invisible text mode, as OCR layers are
     rotation: int = 0  # of the text on the displayed page in whole degrees clockwise, 0 to 359
-    mirrored: bool = False  # drawn as in a mirror, which no rotation undoes
+    mirrored: bool = False  # whether it is drawn mirrored, which no rotation undoes
     monospaced: bool = False  # by the font's flags or name: code, tables of characters
 
 
@@ -110,7 +110,7 @@ def usable(layer: TextLayer) -> bool:
 
 
 def is_garbage(layer: TextLayer) -> bool:
-    """Whether a layer has text, but not what a reader sees: characters without a meaning."""
+    """Whether a layer has text, but not the text that a reader sees: its characters have no meaning."""
     texts = [word.text for word in layer.words if word.text.strip()]
     return bool(texts) and _is_garbage(texts, "".join(texts))
 
@@ -122,7 +122,7 @@ FEWEST_HOLES = 3
 def has_holes(text: str) -> bool:
     """Whether a word has characters without a meaning among its letters.
 
-    By themselves, as bullets and signs of symbol fonts, they hide no text.
+    Such characters that stand alone, as bullets and signs of symbol fonts do, hide no text.
     """
     return any(map(_is_impossible, text)) and any(map(str.isalpha, text))
 
@@ -143,7 +143,7 @@ def misencoded(layer: TextLayer) -> str:
 
 
 def doubt(layer: TextLayer) -> str:
-    """Say why a usable text layer may still differ from what the page shows; "" for no reason.
+    """Say why a usable text layer may still differ from what the page shows; "" if nothing says so.
 
     If there is a reason, the page's picture decides.
     """
@@ -169,7 +169,7 @@ def _is_garbage(texts: Sequence[str], characters: str) -> bool:
     bad += sum(len(match[0]) for match in _CID.finditer(characters))
     if bad > MAX_GARBAGE * len(characters):
         return True
-    # Dot leaders and rows of dashes are text, but no evidence for or against the rest.
+    # Dot leaders and rows of dashes are text, but say nothing for or against the rest.
     letters = [char for char in characters if char.isalnum()]
     if len(letters) < STAMP_LENGTH:
         return False

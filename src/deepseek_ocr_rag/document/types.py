@@ -28,14 +28,14 @@ from .tables import Table, parse_table
 __all__ = ["Block", "Box", "FinishReason", "OcrDocument", "Page"]
 
 FinishReason = Literal["stop", "length", "repetition", "blank", "error"]
-"""Why a page's text ends: the model's end token, the token limit, a loop that was cut
-off, a page without ink, or a failure (see :attr:`Page.error`)."""
+"""Why a page's text ends, in turn: the model's end token, the token limit, a loop that was cut
+off, a page without ink, a failure (see :attr:`Page.error`)."""
 
 GRID = 999
 """The model writes coordinates as integers from 0 to 999, both included."""
 
 SHOWN_PAGES: Final = 20
-"""Most pages of a document that a notebook shows."""
+"""How many pages of a document a notebook shows."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,4 +1,4 @@
-"""Which part of a page was not read, so that no answer says that the page lacks something."""
+"""Names the part of a page that was not read, so that no answer claims that the page lacks something."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .types import Block, Page
 __all__ = ["large_pictures", "unread_part"]
 
 LARGE_PICTURE: Final = 0.05
-"""Share of the page from which on a picture may hold text that a user would miss."""
+"""A picture that covers this share of the page may contain text that a user would miss."""
 
 
 def large_pictures(blocks: Iterable[Block]) -> tuple[Block, ...]:
@@ -24,7 +24,7 @@ def large_pictures(blocks: Iterable[Block]) -> tuple[Block, ...]:
 
 
 def unread_part(page: Page) -> str:
-    """Name the part of a page that was not read, for the middle of a sentence; "" if all was.
+    """Name the part of a page that was not read, for the middle of a sentence; "" if all was read.
 
     Example:
         >>> unread_part(Page(2, finish_reason="error", error="no reply"))

@@ -22,9 +22,9 @@ def answer_html(
     """An answer with its sources as HTML, with nothing active in it.
 
     Args:
-        title: What stands above it.
+        title: The line above the answer.
         text: The answer; Markdown.
-        sources: Document, page and words of what ``[1]``, ``[2]`` in the text cite.
+        sources: Document, page and words that ``[1]``, ``[2]`` in the text cite.
         problems: Sentences that no source supports, each with the reason.
         warnings: What else a user should know.
     """
@@ -35,6 +35,6 @@ def answer_html(
 
 
 def _list(items: Iterable[str], tag: Literal["ol", "ul"]) -> str:
-    """Escaped lines as a list; nothing if there are none."""
+    """Escaped lines as a list; an empty text if there are none."""
     lines = "".join(f"<li>{html.escape(visible(item))}</li>" for item in items)
     return f"<{tag}>{lines}</{tag}>" if lines else ""

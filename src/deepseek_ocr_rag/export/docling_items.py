@@ -262,7 +262,7 @@ def _valid(text: str) -> str:
 
 
 def _unfenced(code: str) -> str:
-    """Code without the lines that fence it in Markdown, if they do."""
+    """Code without the lines that fence it in Markdown, if it is fenced."""
     first, _, rest = code.lstrip().partition("\n")
     fence = next((each for each in _FENCES if first.startswith(each)), None)
     if fence is None or "\n" not in code.lstrip():

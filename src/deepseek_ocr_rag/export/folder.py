@@ -12,8 +12,8 @@ Pages are written as they arrive, with one in memory at a time. The two text fil
 written under temporary names and renamed after the last page, so that nobody reads
 half a file. No link in the folder is followed (:mod:`.output_folder`).
 
-Where the text files replace earlier ones, pictures that this document did not write go, too:
-they would pass for its own. They are known by their names.
+If the text files replace earlier ones, pictures that this document did not write are removed, too,
+because they would be taken for its own. They are recognised by their names.
 """
 
 from __future__ import annotations

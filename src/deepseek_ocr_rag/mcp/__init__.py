@@ -1,4 +1,4 @@
-"""The MCP server: documents as tools and resources for any client of the protocol.
+"""Serves documents as tools and resources to any client of the Model Context Protocol.
 
-The SDK is called ``mcp`` as well; imports here name it in full, and the room relatively.
+The SDK is called ``mcp``, too: absolute imports here mean the SDK, relative ones this room.
 """

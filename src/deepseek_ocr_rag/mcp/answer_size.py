@@ -13,11 +13,11 @@ from .tool_results import ToolResult, as_json
 __all__ = ["MOST_PICTURES", "Answered", "fitting"]
 
 MOST_TOKENS: Final = 8000
-"""An upper estimate that counts everything but pictures."""
+"""Most tokens of an answer, by an upper estimate, not counting pictures."""
 
 TEXT_TOKENS: Final = 3600
-"""For the text alone: it is sent twice, because clients show a model the text, the structured
-form, or both."""
+"""Most tokens of the text alone. It is sent twice, because clients show a model the text, the
+structured form, or both."""
 
 CHARS_A_TOKEN: Final = 4
 SMALLEST: Final = 400
@@ -26,10 +26,10 @@ MOST_PICTURES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a tool answers.
+    """The answer of a tool.
 
     Attributes:
-        text: For a model.
+        text: The text for a model.
         result: The same in structured form.
         pictures: PNG or JPEG files.
     """
@@ -42,7 +42,7 @@ class Answered:
 def fitting(build: Callable[[ReplySize], Answered]) -> Answered:
     """Build an answer with less and less text until all of it fits.
 
-    The structured form holds names and addresses whose length is not known beforehand.
+    The structured form has names and addresses, whose length is not known beforehand.
     """
     tokens = TEXT_TOKENS
     while True:

@@ -1,7 +1,7 @@
-"""Citations as addresses: which document, which page, where on it, and of which version.
+"""Writes citations as addresses that say document, page, place on the page, and version.
 
 A client has only text, and the server may have been restarted since it answered. So a citation
-holds all that is needed to show it, and is checked like any other argument:
+contains everything that is needed to show it, and is checked like any other argument:
 ``dsocr://doc/reports/2024.pdf/page/3?boxes=0.100,0.200,0.500,0.300&sha=1a2b3c4d5e6f``.
 """
 
@@ -28,10 +28,10 @@ __all__ = [
 SCHEME: Final = "dsocr://doc/"
 MOST_BOXES: Final = 8
 MOST_CITATIONS: Final = 20
-"""Citations of one call; at most four of their pages are shown."""
+"""Most citations of one call; at most four of their pages are shown."""
 
 SHA_CHARS: Final = 12
-"""Enough of a file's hash to notice that it is another file."""
+"""How many digits of a file's hash are enough to notice that the file has changed."""
 
 _PAGE: Final = re.compile(r"(?P<id>.+)/page/(?P<page>[0-9]{1,9})", re.DOTALL)
 _NEXT: Final = re.compile(r"(?<![\s,;])[\s,;]+(?=[\"'\[(<]*dsocr://)")
@@ -101,7 +101,7 @@ def parse_document_link(text: str) -> DocumentLink:
     """The document or page that an address names.
 
     Raises:
-        ConfigurationError: If it is not the address of one.
+        ConfigurationError: If it is not such an address.
     """
     if not text.startswith(SCHEME) or len(text) > 12_000:
         raise _refused(text, f"Its form is {SCHEME}ID or {SCHEME}ID/page/NUMBER.")
@@ -114,10 +114,10 @@ def parse_document_link(text: str) -> DocumentLink:
 
 
 def parse_citations(text: str) -> tuple[CitationLink, ...]:
-    """The citations in a text, each once; several stand with spaces or commas between.
+    """The citations in a text, each once; they are separated by spaces or commas.
 
     Raises:
-        ConfigurationError: If one is not a citation, or there are too many.
+        ConfigurationError: If something is not a citation, or there are too many.
     """
     parts = [part.strip(_AROUND) for part in _NEXT.split(text.strip())]
     if any(part.startswith(SCHEME) for part in parts):

@@ -37,10 +37,10 @@ class _Evidence:
 def show_evidence(
     library: Library, links: Sequence[CitationLink], fence: Fence, on_page: OnPage
 ) -> Answered:
-    """The reply of ``show_evidence``: at most four pages, with all that is cited of each.
+    """The reply of ``show_evidence``: at most four pages, each with everything that is cited from it.
 
     Raises:
-        SourceError: If a document is not there, or is another one than was cited.
+        SourceError: If a document is missing, or has changed since it was cited.
     """
     pages = _by_page(links)
     now, rest = pages[:MOST_PICTURES], pages[MOST_PICTURES:]
@@ -49,7 +49,7 @@ def show_evidence(
 
 
 def _by_page(links: Sequence[CitationLink]) -> list[CitationLink]:
-    """One citation for each page, with the boxes of all of them; the whole page where one is."""
+    """Merge the citations of each page: their boxes together, or the whole page if one cites it."""
     pages: dict[tuple[str, int, str], CitationLink] = {}
     for link in links:
         key = (link.id, link.page, link.sha)

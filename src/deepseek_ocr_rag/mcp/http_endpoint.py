@@ -1,6 +1,6 @@
-"""The MCP server as a part of a web application: streamable HTTP at one path.
+"""Makes the MCP server a part of a web application: streamable HTTP at one path.
 
-The application that mounts it checks hosts and keys before a request comes here; where it does
+The application that mounts it checks hosts and keys before a request comes here. If it does
 not, the SDK's own check of the Host header is used.
 """
 
@@ -19,19 +19,19 @@ from .protocol_server import DocumentServer
 __all__ = ["HttpEndpoint"]
 
 LARGEST_REQUEST: Final = 1024 * 1024
-"""Bytes: a call's arguments, and never a document."""
+"""Most bytes of a request: it has the arguments of a call, never a document."""
 
 
 class HttpEndpoint:
     """One MCP server over streamable HTTP, to be mounted in a Starlette or FastAPI application.
 
-    Requests are stateless: nothing is kept of a client that vanishes, and no session can be used
+    Requests are stateless: nothing is kept for a client that vanishes, and no session can be used
     with another client's key.
 
     Args:
         server: The server.
         hosts: Values of the Host header that are accepted, such as ``"127.0.0.1:8765"``; None
-            where the application checks it.
+            if the application checks it.
 
     Example:
         >>> endpoint = HttpEndpoint(document_server(tools))  # doctest: +SKIP
@@ -57,5 +57,5 @@ class HttpEndpoint:
         return Route(path, endpoint=StreamableHTTPASGIApp(self._manager))
 
     def running(self) -> AbstractAsyncContextManager[Any]:
-        """A context in which requests are answered; to be entered once, for as long as they are."""
+        """A context in which requests are answered; enter it once, for as long as the server runs."""
         return self._manager.run()

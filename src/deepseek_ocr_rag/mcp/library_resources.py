@@ -1,4 +1,4 @@
-"""Documents and pages as resources: ``dsocr://doc/ID`` and ``dsocr://doc/ID/page/NUMBER``."""
+"""Serves documents and pages as resources: ``dsocr://doc/ID`` and ``dsocr://doc/ID/page/NUMBER``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .library_tools import LibraryTools
 __all__ = ["LibraryResources"]
 
 LISTED: Final = 50
-"""Resources in one answer; the cursor continues."""
+"""Most resources in one answer; the cursor asks for the next ones."""
 
 MARKDOWN: Final = "text/markdown"
 
@@ -30,7 +30,7 @@ class LibraryResources:
 
     @staticmethod
     def templates() -> list[types.ResourceTemplate]:
-        """The forms of the addresses."""
+        """The templates of the addresses."""
         return [
             types.ResourceTemplate(
                 name="document",
@@ -77,7 +77,7 @@ class LibraryResources:
         )
 
     def arguments(self, uri: str) -> dict[str, Any]:
-        """What ``read_document`` takes for an address.
+        """The arguments of ``read_document`` for an address.
 
         Raises:
             MCPError: If it is not the address of a document or a page.

@@ -1,4 +1,4 @@
-"""The five tools, as functions that run in a thread: from canonical arguments to an answer."""
+"""Implements the five tools, as functions that run in a thread and take canonical arguments."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from .tool_results import (
 __all__ = ["FolderLibrary", "LibraryTools"]
 
 LISTED_TOKENS: Final = 1500
-"""For a list of documents, in which each id appears three times."""
+"""Most tokens of a list of documents, in which each id appears three times."""
 
 LONGEST_ERROR: Final = 2000
 
 INDEXES_KEPT: Final = 4
-"""Documents whose index for questions is kept: they need some 10 kB a page."""
+"""How many documents keep their index for questions, which needs some 10 kB a page."""
 
 
 class LibraryTools:
-    """The tools over one library. Threads may share one.
+    """The tools over one library. Threads may share an instance.
 
     Args:
         library: The documents.
@@ -71,14 +71,14 @@ class LibraryTools:
         self._asked: OrderedDict[tuple[str, str, tuple[int, ...]], DocumentQA] = OrderedDict()
 
     def explain(self, error: DeepSeekOCRError) -> str:
-        """What happened and what to do, for a model: short, without paths of this machine."""
+        """Tell a model what happened and what to do, briefly and without paths of this machine."""
         return cut(self.library.explain(error), LONGEST_ERROR)
 
     def call(self, tool: str, arguments: dict[str, Any], on_page: OnPage) -> Answered:
         """Call a tool with arguments in canonical form.
 
         Raises:
-            DeepSeekOCRError: If it has no answer.
+            DeepSeekOCRError: If the tool cannot answer.
         """
         tools = {
             LIST.name: self._list,

@@ -19,18 +19,18 @@ from ..errors import BusyError
 __all__ = ["PagesRead", "RunningCalls", "Unfinished"]
 
 PATIENCE: Final = 40.0
-"""Seconds. The shortest limit of a common client is 60."""
+"""Seconds until a call is answered with its progress. The shortest limit of common clients is 60."""
 
 MOST_RUNNING: Final = 8
-"""Calls at work at once. Each has a thread, and they share one backend."""
+"""Most calls that run at once. Each has a thread, and they share one backend."""
 
 KEPT_SECONDS: Final = 600.0
-"""How long a result that nobody has collected is kept."""
+"""Seconds for which a result is kept that nobody has collected."""
 
 MOST_KEPT: Final = 16
 
 LOOK_SECONDS: Final = 0.5
-"""How often a waiting call checks whether more pages are done."""
+"""Seconds after which a waiting call checks again whether more pages are done."""
 
 _Result = TypeVar("_Result")
 
@@ -39,7 +39,7 @@ OnProgress = Callable[["PagesRead"], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class PagesRead:
-    """How far a call is. ``total`` is None while it is not known."""
+    """How far a call is. ``total`` is None while it is unknown."""
 
     done: int = 0
     total: int | None = None
@@ -47,7 +47,7 @@ class PagesRead:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A call that takes longer than clients wait, and how far it is."""
+    """Raised for a call that takes longer than clients wait; says how far it is."""
 
     pages: PagesRead
 
@@ -75,11 +75,11 @@ class _Running(Generic[_Result]):
 
 
 class RunningCalls(Generic[_Result]):
-    """The calls at work. Belongs to one event loop.
+    """The running calls. Belongs to one event loop.
 
     Args:
         patience: Seconds to wait for a call.
-        most_running: Calls at work at once; further ones are refused.
+        most_running: Most calls that run at once; further ones are refused.
     """
 
     def __init__(self, *, patience: float = PATIENCE, most_running: int = MOST_RUNNING) -> None:
@@ -89,7 +89,7 @@ class RunningCalls(Generic[_Result]):
 
     @property
     def kept(self) -> int:
-        """Calls at work, and results that nobody has taken yet."""
+        """The number of running calls, and of results that nobody has collected yet."""
         return len(self._calls)
 
     async def result(
@@ -101,13 +101,13 @@ class RunningCalls(Generic[_Result]):
         """Return the result of a call, or how far it is after ``patience`` seconds.
 
         Args:
-            key: Equal for calls that want the same.
-            work: Does it, in a thread; is given a function to tell how many pages are done, and
-                of how many.
+            key: Equal for calls that ask for the same.
+            work: Does the work, in a thread; it gets a function to report how many pages are done,
+                and of how many.
             on_progress: Awaited when more pages are done than before.
 
         Raises:
-            BusyError: If too many calls are at work.
+            BusyError: If too many calls are running.
         """
         self._forget_old()
         call = self._calls.get(key)
@@ -159,7 +159,7 @@ class RunningCalls(Generic[_Result]):
             if pages.done > told:
                 told = pages.done
                 await on_progress(pages)
-        call.goes_on = False  # collected: the same call made later is a new one
+        call.goes_on = False  # collected, so the same call made later is a new one
         return call.task.result()
 
     def _end(self, key: Hashable, call: _Running[_Result]) -> None:
@@ -181,4 +181,4 @@ class RunningCalls(Generic[_Result]):
 def _note_end(call: _Running[_Result], task: asyncio.Task[_Result]) -> None:
     call.ended = time.monotonic()
     if not task.cancelled():
-        task.exception()  # marked as retrieved: perhaps nobody collects it
+        task.exception()  # mark the error as retrieved, because perhaps nobody collects it

@@ -1,9 +1,9 @@
 """Reserves standard input and output for the protocol, and keeps everything else off them.
 
 One stray line on standard output ends a connection, and libraries print. So output is taken
-before anything is loaded, the SDK included, and this module imports nothing but the standard
-library: the number of standard output leads to standard error from then on, for this process and
-its children, and the protocol goes through a copy that nobody else has.
+before anything else is loaded, even the SDK, and this module imports only the standard
+library. From then on, the descriptor of standard output leads to standard error, for this process
+and its children, and the protocol uses a copy that nobody else has.
 """
 
 from __future__ import annotations

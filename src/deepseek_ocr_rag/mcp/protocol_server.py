@@ -35,10 +35,10 @@ DocumentServer = Server[Calls]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, and what they may use.
+    """A caller, and what they may use.
 
     Attributes:
-        owner: Callers of different owners share no calls.
+        owner: Whose call it is; calls of different owners are never shared.
         tools: The tools over the caller's documents.
     """
 
@@ -47,7 +47,7 @@ class Caller:
 
 
 ToolsOf = Callable[[Any], Caller]
-"""Finds the caller by the HTTP request, which is None elsewhere."""
+"""Finds the caller by the HTTP request, which is None for other transports."""
 
 
 def document_server(tools: LibraryTools | ToolsOf, *, patience: float = PATIENCE) -> DocumentServer:
@@ -56,7 +56,7 @@ def document_server(tools: LibraryTools | ToolsOf, *, patience: float = PATIENCE
     Args:
         tools: The tools over the documents; or a function that finds them by the HTTP request, for
             a server whose callers have documents of their own.
-        patience: Seconds after which a call is answered with how far it is.
+        patience: Seconds after which a call is answered with its progress.
     """
     caller_of = tools if not isinstance(tools, LibraryTools) else lambda _: Caller("", tools)
     handlers = _Handlers(caller_of)

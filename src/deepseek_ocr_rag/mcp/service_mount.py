@@ -1,7 +1,6 @@
-"""Puts the MCP server at ``/mcp`` of the service: a caller's documents are their finished jobs.
+"""Mounts the MCP server at ``/mcp`` of the service; a caller's documents are their finished jobs.
 
-The service checks hosts, keys, rates and body sizes: its gatekeeper stands before every route of
-its app.
+The service checks hosts, keys, rates and body sizes before every route of its app.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ SEARCHABLE: Final = (JobState.SUCCEEDED, JobState.PARTIAL)
 JOBS_A_PART: Final = 200
 
 MOST_LISTED: Final = 2000
-"""The newest jobs of a key that are listed; older ones are still found by their ids."""
+"""How many of a key's newest jobs are listed; older ones are still found by their ids."""
 
 OWNERS_KEPT: Final = 64
-"""Callers whose indexes are kept."""
+"""How many callers have their indexes kept."""
 
 
 class JobDocuments:
@@ -116,9 +115,9 @@ def add_mcp(
     """Add the MCP server to the service's app, before the app is started.
 
     Args:
-        app: Of the service.
+        app: The app of the service.
         queue: Its jobs.
-        llm: What writes answers, as in :class:`~deepseek_ocr_rag.DocumentQA`.
+        llm: Writes the answers, as in :class:`~deepseek_ocr_rag.DocumentQA`.
         embeddings: Also search by meaning for a question.
         allow_remote: Whether text may go to a model on another machine.
     """
@@ -149,7 +148,7 @@ class _Callers:
         self._kept: OrderedDict[str, Caller] = OrderedDict()
 
     def of(self, request: Request) -> Caller:
-        """Who sent a request."""
+        """The caller who sent a request."""
         owner = owner_of(request)
         with self._lock:
             if owner not in self._kept:

@@ -21,12 +21,12 @@ from .protocol_server import DocumentServer
 __all__ = ["LONGEST_MESSAGE", "serve_stdio"]
 
 LONGEST_MESSAGE: Final = 4 * 1024 * 1024
-"""Bytes of one message, as much as the SDK takes over HTTP. A longer one is skipped."""
+"""Most bytes of one message, the same as the SDK accepts over HTTP. A longer message is skipped."""
 
 WAITING_MESSAGES: Final = 16
 _PIECE: Final = 64 * 1024
 _REFUSED: Final = "a message that is too long\n"
-"""Not JSON: the protocol's code logs it and goes on."""
+"""Stands for such a message. It is not JSON, so the protocol's code logs it and goes on."""
 
 
 def serve_stdio(server: DocumentServer, pipes: ProtocolPipes) -> None:
@@ -42,7 +42,7 @@ async def _serve(server: DocumentServer, pipes: ProtocolPipes) -> None:
         ) as (reading, writing):
             await server.run(reading, writing, server.create_initialization_options())
     except* (BrokenPipeError, ConnectionError, anyio.BrokenResourceError):
-        pass  # the client is gone: there is nobody to answer
+        pass  # the client is gone, so there is nobody to answer
 
 
 class _Lines:
@@ -68,7 +68,7 @@ class _Lines:
 
     def _read(self) -> None:
         with suppress(RuntimeError):  # the loop has ended
-            with suppress(OSError):  # the same as the end of input
+            with suppress(OSError):  # treated like the end of input
                 for line in _lines_of(self._pipe):
                     self._put(line)
             self._put(None)

@@ -1,4 +1,4 @@
-"""The five tools: names, what they tell a model, arguments, results, annotations.
+"""Declares the five tools: names, descriptions for a model, arguments, results, annotations.
 
 They are declared like the agents' tools (:mod:`~deepseek_ocr_rag.agents`), so arguments are
 understood in the same way, however a model writes them.

@@ -1,6 +1,6 @@
-"""What the tools return in structured form, and the JSON Schemas of it.
+"""Defines what the tools return in structured form, with its JSON Schemas.
 
-Text from a document is in ``text``, fenced, or is a name or a quote in a field of its own. No field
+Text from a document is fenced in ``text``, or is a name or a quote in a field of its own. No field
 that tells a client what to do next contains a document's words.
 """
 
@@ -34,7 +34,7 @@ Boxes = tuple[tuple[float, float, float, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class NextCall:
-    """The call that goes on where this answer ends."""
+    """The call that continues where this answer ends."""
 
     tool: str
     arguments: dict[str, Any]
@@ -45,9 +45,9 @@ class ToolResult:
     """What every tool returns.
 
     Attributes:
-        status: "done", or "reading" if it is not finished: call again.
-        pages_done: Pages that are read so far, while it is "reading".
-        pages_total: Pages to read, if that is known.
+        status: "done", or "reading" if it is not finished and must be called again.
+        pages_done: Pages read so far, while the status is "reading".
+        pages_total: Pages to read, if known.
         call_again: The call that asks for the result once more.
         next_call: The call for what did not fit into this answer.
     """
@@ -61,7 +61,7 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StillReading(ToolResult):
-    """A call that takes longer than clients wait; the reading goes on."""
+    """Result of a call that takes longer than clients wait; the reading goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,9 @@ class ReadPages(ToolResult):
 
 @dataclass(frozen=True, slots=True)
 class NumberedSource:
-    """Where a passage of ``text``, or a checked citation in it, stands.
+    """Where a passage of ``text``, or a checked citation in it, stands in the document.
 
-    ``number`` is the one in the text, and ``citation`` what ``show_evidence`` takes.
+    ``number`` is its number in the text; pass ``citation`` to ``show_evidence``.
     """
 
     number: int
@@ -134,7 +134,7 @@ class AskedDocument(ToolResult):
 
 @dataclass(frozen=True, slots=True)
 class EvidencePicture:
-    """A picture of the answer, in their order."""
+    """A picture of the answer; the pictures come in this order."""
 
     id: str
     page: int

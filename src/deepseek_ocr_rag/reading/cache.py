@@ -36,15 +36,16 @@ MAX_BYTES: Final = 2**30
 """About 100,000 pages of 10 kB."""
 
 BUSY_SECONDS: Final = 5.0
-"""How long to wait for other processes that are writing."""
+"""Seconds to wait for other processes that are writing."""
 
 PAUSE_SECONDS: Final = 30.0
-"""How long the cache stays off after a failure, so that a hanging disk does not delay every page."""
+"""Seconds for which the cache stays off after a failure, so that a hanging disk does not delay every
+page."""
 
 _FILE = re.compile(r"pages-(\d{1,9})\.sqlite3")
 
 _FAILURES: Final = (sqlite3.Error, OSError, UnicodeError, ForeignDatabaseError)
-"""What a step raises if the disk fails, or if the third file in a row is damaged."""
+"""The errors of a step if the disk fails, or if the third file in a row is damaged."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
 _Result = TypeVar("_Result")

@@ -1,4 +1,4 @@
-"""The pages of one document as a stream, wherever they are read: :class:`PageStream`."""
+"""Streams the pages of one document, wherever they are read: :class:`PageStream`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["PageStream", "ReadRequest"]
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """How the pages of a document are to be read."""
+    """Says how to read the pages of a document."""
 
     task: Task
     mode: Mode
@@ -83,7 +83,7 @@ class PageStream(Iterator[Page]):
             return next(self._pages)
 
     def document(self, pages: Iterable[Page]) -> OcrDocument:
-        """The document that pages of this stream make, or the stream itself."""
+        """A document made of pages of this stream, or of the stream itself."""
         return OcrDocument(self.source, tuple(pages), self.total_pages, self.sha256)
 
     def __aiter__(self) -> PageStream:

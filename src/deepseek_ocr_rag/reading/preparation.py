@@ -31,7 +31,7 @@ processes draw, each with a page."""
 
 
 MOST_THREADS: Final = 64
-"""Pages drawn at the same time, at most, whatever the number of cards."""
+"""Most pages drawn at the same time, whatever the number of cards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class PreparedPage:
     """A page that is ready for the backend, or that ended before it got there."""
 
     page: Page  # number, label, size; a finish_reason if blank or failed
-    image: Image | None = None  # RGB, where the backend needs one
-    png: PngPicture | None = None  # the image as a file, where the backend only passes it on
+    image: Image | None = None  # RGB, if the backend needs one
+    png: PngPicture | None = None  # the image as a file, if the backend only passes it on
     pixels: PixelPicture | None = None  # or as pixels, likewise
-    text_layer: TextLayer | None = None  # where the backend can use it; with an image if in doubt
+    text_layer: TextLayer | None = None  # if the backend can use it; with an image if in doubt
     error_type: str | None = None  # class of the error, if it failed
 
 
@@ -55,8 +55,9 @@ def read_ahead(
 ) -> Iterator[tuple[int, PreparedPage]]:
     """Run ``map(prepare, keys)`` in threads, up to :data:`READ_AHEAD` pages ahead.
 
-    With several ``cards``, as many pages ahead as can be drawn at the same time for them. It is
-    asked with each page, since a backend may know it only when its model is loaded.
+    With several ``cards``, it goes as many pages ahead as can be drawn at the same time for them.
+    ``cards`` is called for each page, because a backend may know the number only once its model is
+    loaded.
 
     Ends early, and closes the source, when it is cancelled.
     """
@@ -125,7 +126,7 @@ def prepare_page(source: Source, number: int, backend: Backend, mode: Mode) -> P
 
 
 def resolution_of(backend: Backend, mode: Mode) -> str:
-    """What a page says of the resolution at which this backend sees it."""
+    """What a page reports as its resolution with this backend."""
     return mode.name if has_resolutions(backend) else ""
 
 

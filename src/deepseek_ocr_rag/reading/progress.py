@@ -1,4 +1,4 @@
-"""How far the reading of a document is: :class:`ReadingProgress`."""
+"""Tells how far the reading of a document is: :class:`ReadingProgress`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Shows in one bar how far reading is, in a terminal or a notebook: :class:`ProgressBar`.
 
-The bar counts pages as they are finished, in whatever order that is, and says which are being
-read. While it is there, what others write to standard error appears above it.
+The bar counts pages as they are finished, in whatever order, and says which are being
+read. While it is shown, other output to standard error appears above it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NAME_LENGTH: Final = 32
 """Most characters of a document's name beside the bar."""
 
 LOGGERS: Final = ("", "deepseek_ocr_rag", "langchain_deepseek_ocr", "llama_index")
-"""Whose handlers may write to the terminal while the bar is there; "" is the root."""
+"""Loggers whose handlers may write to the terminal while the bar is shown; "" is the root."""
 
 
 class ProgressBar:
@@ -131,7 +131,7 @@ def _label(progress: ReadingProgress) -> str:
 
 
 def _pages(numbers: Sequence[int]) -> str:
-    """``page 3``, ``pages 3-6``, ``pages 3-4, 9``; the last one stands for many."""
+    """Name the pages: ``page 3``, ``pages 3-6``, ``pages 3-4, 9``; of many ranges, the first two and the last."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][1] + 1:

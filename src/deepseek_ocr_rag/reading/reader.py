@@ -36,7 +36,7 @@ from .progress_bar import ProgressBar
 __all__ = ["BackendChoice", "Progress", "Reader"]
 
 MOST_DOCUMENTS: Final = 128
-"""An open document costs a few threads and an open file."""
+"""Most open documents by default: each costs a few threads and an open file."""
 
 BackendChoice = Backend | str  # a backend, or its name
 
@@ -54,11 +54,11 @@ class Reader(SharedObject, FolderReading):
             "auto" (the best one available), "lite", "ollama", "ollama/<model>",
             "server", "server:<base url>", "local" or "transformers" (a GPU of your own),
             "official", the last three also with ":<folder or hub id>", "replay:<file>".
-            For a service (``dsocr serve``) take a
-            :class:`~deepseek_ocr_rag.service.ServiceReader` in place of a Reader.
+            For a service (``dsocr serve``), use a
+            :class:`~deepseek_ocr_rag.service.ServiceReader` instead of a Reader.
         resolution: How finely the model sees a page. "tiny", "small", "base" and "large"
             give it one picture of 512, 640, 1024 or 1280 pixels; "gundam", the default
-            and the best for small print, gives it one of 1024 and, of a large page, up
+            and the best for small print, gives it one of 1024 and, for a large page, up
             to nine detailed tiles. ``lite`` has no such setting. ``mode`` is its old
             name, for one release.
         task: What to ask of each page: document, ocr, free, figure, describe,

@@ -1,4 +1,4 @@
-"""BM25 over words, and the same rarity weighting over the names of pages, figures and tables."""
+"""Scores texts with BM25, and names of pages, figures and tables with the same rarity weighting."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Bm25", "ReferenceIndex"]
 
 K1: Final = 2.0
-"""At the upper end of what is usual: pages are long enough to repeat their topic."""
+"""At the upper end of the usual range, because pages are long enough to repeat their topic."""
 
 
 class Bm25:
@@ -43,7 +43,7 @@ class Bm25:
             )
 
     def scores(self, terms: Sequence[str]) -> Scores:
-        """One score per text; 0 where it has none of the terms."""
+        """One score per text; 0 if it has none of the terms."""
         import numpy as np
 
         ids = self._index.get_tokens_ids(list(terms)) if self._index is not None else []
@@ -64,8 +64,9 @@ class Bm25:
     def best_share(self, terms: Sequence[str]) -> float:
         """The best score of a text as a share of the highest that any text could reach, 0..1.
 
-        The highest is the sum of the rarities of all terms, those that no text has included: BM25
-        comes near it where a text repeats each of them. So the scores of different questions can be compared.
+        The highest score is the sum of the rarities of all terms, including those that no text has;
+        a text that repeats each of them comes near it. So scores of different questions can be
+        compared.
         """
         import numpy as np
 
@@ -77,7 +78,7 @@ class Bm25:
 
 
 class ReferenceIndex:
-    """Finds items by name, weighting a name as BM25 weighs a word: by how few items have it."""
+    """Finds items by name, and weights a name as BM25 weights a word: by how few items have it."""
 
     def __init__(self, names: Sequence[frozenset[Reference]]) -> None:
         self._size = len(names)
@@ -87,7 +88,7 @@ class ReferenceIndex:
                 self._indices[name].append(index)
 
     def scores(self, references: Iterable[Reference]) -> Scores:
-        """One score per item; 0 where it has none of the names."""
+        """One score per item; 0 if it has none of the names."""
         import numpy as np
 
         scores = np.zeros(self._size)

@@ -28,7 +28,7 @@ __all__ = ["record_chunk", "split_records"]
 
 _NAMESPACE = uuid.UUID("b5c9e3c2-37a5-5f5e-8f0d-0d1f2c1f6a84")
 _PAGE_ONLY_KEYS = frozenset({"boxes", "boxes_text", "spans", "confidence", "start_index"})
-"""Metadata of a page that does not hold for a part of it."""
+"""Metadata of a page that does not apply to a part of it."""
 
 
 def split_records(
@@ -41,7 +41,7 @@ def split_records(
     this package is cut by its Markdown, and its chunks have no boxes.
 
     Args:
-        records: Of pages, blocks or whole documents, in page order.
+        records: Records of pages, blocks or whole documents, in page order.
         max_tokens: Budget for a chunk, see :func:`chunk_document`.
         count_tokens: Counts the tokens of a text; by default an estimate.
 
@@ -109,14 +109,14 @@ def _split(
 
 @dataclass(slots=True)
 class _PageText:
-    """The text of one page: a whole record, a part of one, or several records joined."""
+    """The text of one page: a whole record, a part of a record, or several records joined."""
 
-    record: Record  # the first that it comes from
+    record: Record  # the first record that it comes from
     number: int  # 1-based
     label: str
     text: str  # Markdown
     blocks: list[Block]  # with spans in the text and without sections
-    partial: bool  # only some blocks of the page, so that more may be added
+    partial: bool  # whether it has only some blocks of the page, so that more may be added
     offset: int = 0  # where the text begins in the record's text
     start: int = 0  # where the text begins in the page's Markdown
 

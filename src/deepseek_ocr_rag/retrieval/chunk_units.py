@@ -15,12 +15,12 @@ __all__ = ["ChunkUnit", "Part", "UnitCutter"]
 
 
 LARGEST_PART: Final = 3
-"""Quarters of the budget that the head of a table may take, and that its rows get at least: with
-fewer a chunk has one row of a wide table. The captions take half of it at most, so that a chunk has
-at most twice its budget."""
+"""How many quarters of the budget the head of a table may take, and how many its rows get at least;
+with fewer, a chunk would have one row of a wide table. Captions take at most half the budget, so a
+chunk has at most twice its budget."""
 
 LONGEST_LEAD_IN: Final = 300
-"""Characters of a paragraph that introduces what follows it."""
+"""Most characters of a paragraph that introduces what follows it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +28,7 @@ class Part:
     """A slice of a page that goes into one chunk."""
 
     slice: Slice  # empty for a picture
-    repeated: bool = False  # whether an earlier unit has it too
+    repeated: bool = False  # whether an earlier unit also has it
 
     def has(self, other: Part) -> bool:
         """Whether it contains another part."""
@@ -58,7 +58,7 @@ class ChunkUnit:
         return self.parts[-1].slice.page.number
 
     def below(self, units: Sequence[ChunkUnit]) -> ChunkUnit:
-        """Itself in a chunk with some units, which need the same head of a table only once."""
+        """This unit as it stands in a chunk below other units, without a table head that they already have."""
         there = [part for unit in units for part in unit.parts]
         top = list(takewhile(lambda part: part.repeated, self.parts))
         if not top or not all(any(part.has(head) for part in there) for head in top):
@@ -72,7 +72,7 @@ class ChunkUnit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _TableHead:
-    """What a table passes on to its continuation on the next page."""
+    """The head that a table passes on to its continuation on the next page."""
 
     parts: tuple[Part, ...]  # the captions above it and its head
     page: int  # number of the table's page
@@ -130,7 +130,7 @@ class UnitCutter:
                     continue
                 before = piece.before
                 if previous and not parts:
-                    # Units of one paragraph that meet in a chunk read as in the paragraph.
+                    # Units of one paragraph that meet in a chunk are joined as in the paragraph.
                     before = text[previous:left]
                 shift = piece.start - at
                 cut = replace(piece, start=left + shift, end=right + shift, before=before)
@@ -227,7 +227,7 @@ class UnitCutter:
 
 
 def _group_rows(table: Slice, rows: TableRows) -> list[Slice]:
-    """The rows of a table's body that are a label alone, which introduces the rows below it."""
+    """The rows of a table's body that are only a label, which introduces the rows below it."""
     spans = list(pairwise([*rows.starts, len(table.text)]))[rows.body :]
     texts = [table.text[start:end] for start, end in spans]
     return [

@@ -115,8 +115,8 @@ def chunk_document(
     Args:
         document: What was read; pages without text give no chunk.
         max_tokens: Budget for a chunk's text. A table with long captions or a long head
-            may exceed it, because its rows still get three quarters of it, but has at most twice
-            as many.
+            may exceed it, because its rows still get three quarters of the budget, but a chunk never
+            has more than twice the budget.
         count_tokens: Counts the tokens of a text: your embedding model's tokenizer, or
             ``len`` for a budget in characters. By default an estimate that no
             common tokenizer exceeds by much, see :func:`estimate_tokens`.
@@ -185,7 +185,7 @@ class _Packer:
         return tuple(self._chunks)
 
     def _body_length(self) -> int:
-        """Number of units before the trailing headings and lead-ins, which go with what follows."""
+        """Number of units before the trailing headings and introductions, which go with what follows."""
         length, size = len(self._units), 0
         while length and (self._units[length - 1].heading or self._units[length - 1].leads_in):
             length -= 1

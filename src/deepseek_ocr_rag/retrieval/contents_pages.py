@@ -1,4 +1,4 @@
-"""Recognises tables of contents and other pages that name topics and explain none."""
+"""Recognises tables of contents and other pages that name topics but explain none."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["is_contents", "is_listing"]
 
 MIN_ENTRIES: Final = 5
 MIN_SHARE: Final = 0.5
-"""Lowest share of lines that end with a page number; the others are headings and
-entries that OCR misread."""
+"""Lowest share of lines that end with a page number; other lines are headings, or entries that OCR
+misread."""
 
 MIN_ASCENDING: Final = 0.8
 """Lowest share of neighbouring entries whose numbers do not fall: misread ones may."""
@@ -57,5 +57,5 @@ def is_contents(text: str) -> bool:
 
 
 def is_listing(text: str) -> bool:
-    """Whether a page lists or repeats what others state: exhibits, or an auditor's report."""
+    """Whether a page only lists or repeats what other pages state: exhibits, or an auditor's report."""
     return len(_FILED.findall(text)) >= MIN_FILED or len(_AUDITED.findall(text)) >= MIN_AUDITED

@@ -1,4 +1,4 @@
-"""Embedding models: Ollama's, or an object of LangChain, of LlamaIndex or of your own.
+"""Uses embedding models: Ollama's, or an object of LangChain, of LlamaIndex or of your own.
 
 The text of the user's documents must not leave the machine by accident, so an Ollama on
 another machine, or one that would run the model elsewhere, is refused unless
@@ -32,8 +32,8 @@ PREFIXES: Final[Mapping[str, tuple[str, str]]] = {
     "snowflake-arctic-embed2": ("query: ", ""),
     "embeddinggemma": ("task: search result | query: ", "title: none | text: "),
 }
-"""The prefixes for questions and for texts with which models were trained, from their
-model cards. Ollama does not add them."""
+"""The prefixes for questions and texts with which models were trained, from their model cards;
+Ollama does not add them."""
 
 
 @runtime_checkable
@@ -122,7 +122,7 @@ class OllamaEmbeddings:
         return self._embed([self.query_prefix + text])[0]
 
     def check(self) -> None:
-        """Look at the model, once; errors as for :meth:`embed_documents`."""
+        """Check the model, once; errors as for :meth:`embed_documents`."""
         if not self._checked:
             shown = self.server.show(self.model)
             if not self.allow_remote:

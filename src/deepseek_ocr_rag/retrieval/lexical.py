@@ -1,8 +1,8 @@
-"""Search by words: BM25 over chunks, pages and documents, phrases, and named pages and figures.
+"""Searches by words: BM25 over chunks, pages and documents, phrases, and named pages and figures.
 
 A chunk shows exactly where something stands, its page shows what the chunk is about,
 and its document shows what the page belongs to. Words that are neighbours in the
-question count more where they are neighbours on the page (Metzler and Croft, SIGIR 2005,
+question count more if they are neighbours on the page (Metzler and Croft, SIGIR 2005,
 "A Markov random field model for term dependencies").
 """
 
@@ -37,26 +37,26 @@ PHRASE_WEIGHT: Final = 0.7
 DOCUMENT_WEIGHT: Final = 3.0
 REFERENCE_WEIGHT: Final = 2.0
 ROW_WEIGHT: Final = 0.3
-"""The weights are relative to 1 for the words of the page. A word counts twice, with its
-stem, and a reference once. ``benchmarks/qa/retrieval.py`` says on which data the weights
-were chosen."""
+"""Weights relative to the words of the page, which have 1. A word counts twice, by itself and by its
+stem; a reference counts once. ``benchmarks/qa/retrieval.py`` says on which data the weights were
+chosen."""
 
 NAME_COUNT: Final = 20
 """How often a word of a document's name counts in the document."""
 
 FEWEST_PAGES: Final = 10
-"""Pages from which the rarity of words says how well one fits."""
+"""Fewest pages for which the rarity of words says how well a page fits."""
 
 _NAME_JOIN: Final = re.compile(r"[_\W]+")
 
 MIN_CHUNK_LENGTH: Final = 0.7
 MIN_DOCUMENT_LENGTH: Final = 0.5
-"""See :class:`Bm25`. Chunks are cut to about one length, so a short one says less."""
+"""See :class:`Bm25`. Chunks are cut to about the same length, so a short one says less."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LexicalScores:
-    """How well each chunk fits, one array per kind of evidence; 0 for none."""
+    """How well each chunk fits: one array per kind of evidence, 0 for none."""
 
     chunk: Scores  # words of the chunk and of the headings above it
     page: Scores  # words of its page
@@ -67,7 +67,7 @@ class LexicalScores:
 
     @property
     def total(self) -> Scores:
-        """The weighted sum; the scores can be added because each is a sum of term rarities."""
+        """The weighted sum. The scores can be added because each is a sum of term rarities."""
         weighted: Scores = sum(
             (weight * scores for scores, weight in self.weighted()), 0 * self.chunk
         )
@@ -144,13 +144,13 @@ class LexicalIndex:
         )
 
     def fit(self, query: Query) -> float | None:
-        """How well the best page fits, 0..1; None where too few pages say which words are rare."""
+        """How well the best page fits, 0..1; None if there are too few pages to say which words are rare."""
         return self._pages.best_share(query) if len(self._pages.keys) >= FEWEST_PAGES else None
 
     def page_of(self, chunk: int, query: Query) -> int:
         """The page of a chunk (given by index) that fits a question best, 1-based.
 
-        Of equally good pages, it is the one with most of the chunk's text.
+        Among equally good pages, the one with most of the chunk's text wins.
         """
         own = self._pages_of[chunk]
         if len(own) > 1:
@@ -172,13 +172,13 @@ class LexicalIndex:
 
 
 def name_terms(source: str) -> list[str]:
-    """The words of a document's name: users call files by what they are about."""
+    """The words of a document's name, because users name files after what they are about."""
     name = PurePath(source.replace("\\", "/")).stem
     return search_terms(_NAME_JOIN.sub(" ", name))
 
 
 def _pages(chunk: Chunk) -> list[int]:
-    """The chunk's pages, first the one with most of its text."""
+    """The chunk's pages, with the page that has most of its text first."""
     return sorted(chunk.pages, key=lambda page: page != chunk.page)
 
 

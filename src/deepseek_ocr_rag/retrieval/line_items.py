@@ -1,8 +1,8 @@
-"""Line items of financial statements: what they are called, and which measures they make.
+"""Lists the line items of financial statements, their names, and the measures made from them.
 
-A statement has "Net income" and "Total assets" and never "return on assets". One table says what a
-measure is calculated from; search looks for its line items, and the check of an answer recomputes
-it from them. The definitions are those of introductory textbooks (Brealey, Myers and Allen,
+A statement has "Net income" and "Total assets", but never "return on assets". One table says what a
+measure is calculated from. Search looks for its line items, and the check of an answer recomputes
+the measure from them. The definitions are those of introductory textbooks (Brealey, Myers and Allen,
 "Principles of Corporate Finance", chapter on financial analysis); where two are common, both stand
 in the table.
 """
@@ -88,7 +88,7 @@ _ITEMS: Final = """
 """
 
 _SYNONYMS: Final = {
-    # Other names of line items and of statements, as regular expressions; search alone needs them.
+    # Other names of line items and of statements, as regular expressions; only search needs them.
     r"pp&?n?e": "property, plant and equipment, net",
     r"eps": "earnings per share",
     r"top[- ]line": "revenue; net sales",
@@ -109,7 +109,7 @@ _PATTERNS: Final = tuple(
     for name, items in _SYNONYMS.items()
 )
 SEARCHED: Final = 3
-"""Labels of a line item that search looks for: the usual ones stand first."""
+"""How many labels of a line item search looks for; the usual ones come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ ITEMS: Final = {
     for line in _ITEMS.strip().splitlines()
     for name, _, labels in [line.partition("=")]
 }
-"""For each line item the labels that statements have for it."""
+"""Maps each line item to the labels that statements use for it."""
 
 MEASURES: Final = tuple(
     Measure(name.strip(), definition.strip())
@@ -143,7 +143,7 @@ MEASURES: Final = tuple(
     for names, _, definition in [line.partition("=")]
     for name in names.split(";")
 )
-"""Each by each of its names."""
+"""The measures, each under each of its names."""
 
 
 def measures_named(text: str) -> tuple[Measure, ...]:
@@ -155,7 +155,7 @@ def measures_named(text: str) -> tuple[Measure, ...]:
 def related_items(question: str) -> list[str]:
     """The search terms of the line items that a question's measures are calculated from.
 
-    Each term once; none that the question has itself.
+    Each term comes once, and terms that the question has itself are left out.
     """
     labels = [
         label

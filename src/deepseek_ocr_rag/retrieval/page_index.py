@@ -27,24 +27,24 @@ MIN_LENGTH: Final = 0.5
 
 CONTENTS_FACTOR: Final = 0.8
 CONTENTS_FACTOR_FOR_PAGE_QUESTIONS: Final = 1.5
-"""These multiply the word scores of a table of contents: it repeats what other pages
-explain, but it answers a question that asks for a page number."""
+"""Factors for the word scores of a table of contents: it repeats what other pages explain, but it
+answers a question that asks for a page number."""
 LISTING_FACTOR: Final = 0.8
 """The same for lists of exhibits and auditors' reports, unless the question is about them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PageScores:
-    """How well each page fits, one array per kind of evidence; 0 for none."""
+    """How well each page fits: one array per kind of evidence, 0 for none."""
 
     words: Scores
     phrases: Scores
     references: Scores  # the question names it
-    factor: Scores  # multiplies the word scores of its chunks
+    factor: Scores  # a factor for the word scores of its chunks
 
 
 class PageIndex:
-    """The pages on which chunks stand; ``labels`` are the numbers printed on pages, where known."""
+    """Indexes the pages on which chunks stand; ``labels`` are printed page numbers, where known."""
 
     def __init__(
         self, chunks: Sequence[Chunk], terms: Sequence[list[str]], labels: Mapping[PageKey, str]

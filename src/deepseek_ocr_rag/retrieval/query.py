@@ -1,4 +1,4 @@
-"""A question as search understands it: terms, phrases, and the pages and figures it names."""
+"""Parses a question into what search needs: terms, phrases, and the pages and figures it names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .references import Reference, references_in
 __all__ = ["Query", "parse_query"]
 
 RELATED_WEIGHT: Final = 0.25
-"""What a word of a related line item counts beside 1 for a word of the question."""
+"""Weight of a word of a related line item; a word of the question has 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,9 @@ class Query:
     asked: str  # the question without the sentences about the form of the answer
     terms: tuple[str, ...]  # with stems, function words left out
     phrases: tuple[str, ...]
-    related: tuple[str, ...]  # terms of line items from which a measure that it names is calculated
+    related: tuple[
+        str, ...
+    ]  # terms of the line items from which a measure in the question is calculated
     references: frozenset[Reference]  # the pages, figures and tables that it names
     asks_for_page: bool = False  # whether it asks on which page something is
     asks_for_signature: bool = False  # whether it asks who signed something
@@ -42,7 +44,7 @@ class Query:
 
     @property
     def weights(self) -> tuple[tuple[tuple[str, ...], float], ...]:
-        """Its own terms, and the related ones at their weight."""
+        """Its own terms and the related terms, with their weights."""
         return (self.terms, 1.0), (self.related, RELATED_WEIGHT)
 
 

@@ -58,7 +58,7 @@ MEASURES: Final = {
     "far": "distance", "hoch": "höhe", "lang": "länge dauer", "breit": "breite", "tief": "tiefe",
     "schwer": "gewicht", "schnell": "geschwindigkeit", "alt": "alter", "weit": "entfernung",
 }  # fmt: skip
-"""For a word behind "how" what a table calls that measure: "How tall is it?" asks for a height."""
+"""Maps a word after "how" to a table's name for the measure: "How tall is it?" asks for a height."""
 ASKS_FOR_MEASURE: Final = re.compile(rf"\b(?:how|wie) ({'|'.join(MEASURES)})\b", re.IGNORECASE)
 
 _WORD_START: Final = r"(?<![^\W\d_])"
@@ -83,12 +83,12 @@ ASKS_FOR_MORE: Final = re.compile(
     r"|hvilken|kto|jak(?:i|a|ie)|gdzie|kiedy|ile|кто|что|как(?:ой|ая|ое|ие)|когда|где|сколько)\b",
     re.IGNORECASE,
 )
-"""Asks for something that the question does not say, unlike one that is answered by yes or no."""
+"""Asks for something that the question does not say, unlike a question answered by yes or no."""
 
 ASKS_FOR_LISTING: Final = re.compile(
     r"\bexhibits?\b|\bfiled with\b|\baudit|\bby reference\b", re.IGNORECASE
 )
-"""Is about a list of exhibits or an auditor's report."""
+"""Shows that a question is about a list of exhibits or an auditor's report."""
 
 ASKS_FOR_SIGNATURE: Final = re.compile(
     r"\bwho(?:\s+\w+){0,2}\s+(?:co-?)?sign(?:ed|s)?\b(?!\s+(?:up|in|off|on|out)\b)|\bsigned by who"
@@ -162,4 +162,4 @@ REQUEST: Final = re.compile(
     r"|\b(?:the )?(?:information|details)(?: that (?:is|are))? (?:stated|shown|given)(?: only)? in\b",
     re.IGNORECASE,
 )
-"""What a question says about answering and not about the matter: who "you" are, what to use."""
+"""Parts of a question about answering rather than its subject: who "you" are, what to use."""

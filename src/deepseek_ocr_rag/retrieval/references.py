@@ -1,6 +1,6 @@
-"""Pages, figures and tables that a question names: "page 14", "the last page", "Fig. 3.1".
+"""Finds pages, figures and tables that a question names: "page 14", "the last page", "Fig. 3.1".
 
-Word search does not find them: a page's number seldom stands in its text, and
+Word search does not find them, because a page's number seldom stands in its text, and
 "Figure 3" is "Fig. 3" elsewhere. Supports English, German, French, Spanish, Italian,
 Chinese and Japanese; numbers written as words are understood in English only.
 """
@@ -57,7 +57,7 @@ def page_references(number: int, label: str | None, *, last: bool) -> frozenset[
 
 
 def caption_reference(text: str) -> Reference | None:
-    """The figure or table that a caption ("Table 2: Losses") names, None for other text."""
+    """The figure or table that a caption ("Table 2: Losses") names; None for other text."""
     start = without_tags(text[:80], "").lstrip(" \t\r\n*_#>").casefold()
     match = FLOAT.match(start)
     return _float(match) if match else None

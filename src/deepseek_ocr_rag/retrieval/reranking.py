@@ -1,7 +1,7 @@
-"""Rerankers: an object of LangChain, of LlamaIndex or of your own, which reads question and text.
+"""Uses rerankers: objects of LangChain, of LlamaIndex or of your own.
 
-Search compares words; a reranker reads a question beside each of the best passages and puts
-them in a new order. None comes with this package, so that nothing is fetched when it is used.
+Search compares words; a reranker reads the question together with each of the best passages, and
+reorders them. None comes with this package, so that nothing is ever downloaded.
 Whoever passes an object decides where it sends the texts.
 """
 
@@ -37,7 +37,7 @@ class _CrossEncoder:
 
 
 class _Compressor:
-    """LangChain's document compressors; what one leaves out comes last."""
+    """LangChain's document compressors; texts that one leaves out come last."""
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401
         self._model = model
@@ -53,7 +53,7 @@ class _Compressor:
 
 
 class _Postprocessor:
-    """LlamaIndex's node postprocessors; what one leaves out comes last."""
+    """LlamaIndex's node postprocessors; texts that one leaves out come last."""
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401
         self._model = model
@@ -69,7 +69,7 @@ class _Postprocessor:
 
 
 _INDEX = "reranked"
-"""The key of a document's place among those given; a compressor keeps the metadata."""
+"""The metadata key for a document's index among those given; compressors keep metadata."""
 
 
 def as_reranker(model: object) -> Reranker:
@@ -110,12 +110,12 @@ def reranked(model: Reranker, question: str, texts: Sequence[str]) -> list[float
         raise
     except Exception as error:
         raise RerankerError(
-            f"the reranker failed: {error}", remedy="Mend it, or search without a reranker."
+            f"the reranker failed: {error}", remedy="Fix it, or search without a reranker."
         ) from error
     if len(scores) != len(texts) or not all(map(math.isfinite, scores)):
         raise RerankerError(
             f"the reranker gave {len(scores)} scores for {len(texts)} texts, or one that is not a number",
-            remedy="Mend it, or search without a reranker.",
+            remedy="Fix it, or search without a reranker.",
         )
     return scores
 

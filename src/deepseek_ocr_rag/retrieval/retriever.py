@@ -1,9 +1,9 @@
-"""Search over chunks: by words, and also by meaning if an embedding model is given.
+"""Searches chunks by words, and also by meaning if an embedding model is given.
 
 The scores of :mod:`.lexical` are summed. With embeddings, the cosine similarity is added to
-this sum, as a share of the best sum: a small model then decides between chunks of nearly equal
-words and finds what shares none, but does not overrule words. Rank fusion did: it takes the
-size of a lead away. A reranker, if given, orders the best chunks anew.
+this sum, as a share of the best sum. A small model then decides between chunks with nearly equal
+words, and finds chunks that share no word, but does not overrule words. Rank fusion did overrule
+them, because ranks ignore the size of a lead. A reranker, if given, reorders the best chunks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .vectors import VectorIndex
 __all__ = ["Passage", "Retriever"]
 
 RERANKED: Final = 20
-"""How many of the best chunks a reranker reads, or as many as are asked for."""
+"""How many of the best chunks a reranker reads, unless more are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Retriever:
             (:class:`EmbeddingModel`). All chunks are embedded now.
         embedding_weight: Weight of the similarity of vectors, relative to 1 for the
             best match of words. The default suits small models.
-        reranker: Orders the best 20 passages anew: a document compressor or cross encoder
+        reranker: Reorders the best 20 passages: a document compressor or cross encoder
             of LangChain, a node postprocessor of LlamaIndex, or your own object
             (:class:`Reranker`). None for none.
         labels: Numbers printed on pages, by source and 1-based page number, where
@@ -207,10 +207,10 @@ class Retriever:
                 it, in reading order and none twice. Their score is 0.
 
         Returns:
-            The passages, best first. Without embeddings only those that share a term
-            with the query or are named in it, which may be none. With embeddings
+            The passages, best first. Without embeddings, only those that share a term
+            with the query or are named in it; there may be none. With embeddings,
             every chunk is similar to some degree, so ``k`` passages come back if
-            there are as many chunks.
+            there are that many chunks.
 
         Raises:
             ConfigurationError: If ``k`` is below 1 or ``neighbours`` below 0.
@@ -259,7 +259,7 @@ class Retriever:
 
         Returns:
             The BM25 score as a share of the highest that a page could reach, 0..1; None for
-            fewer than ten pages, which do not say which words are rare.
+            fewer than ten pages, because they do not show which words are rare.
         """
         return self._lexical.fit(parse_query(query))
 

@@ -1,7 +1,7 @@
 """Finds tables by their rows: the words of a row, of the heads above it, and of its caption.
 
-A row of a table says little by itself ("Total 8,802"); what it is stands in the names of the
-columns, in the caption, in the units above it and in the heading of its section. Each row is
+A row of a table says little by itself ("Total 8,802"). What it means is said by the names of the
+columns, the caption, the units above it and the heading of its section. Each row is
 indexed with these, so that a question whose words are spread over them finds it.
 """
 
@@ -53,7 +53,7 @@ class TableRowIndex:
         self._rows = Bm25(map(with_stems, rows), min_length=MIN_LENGTH)
 
     def scores(self, weights: Sequence[tuple[Sequence[str], float]]) -> Scores:
-        """For each chunk the best score of its rows; 0 where it has no table."""
+        """For each chunk, the best score of its rows; 0 if it has no table."""
         import numpy as np
 
         best = np.zeros(self._size)

@@ -1,4 +1,4 @@
-"""Search by meaning: an in-memory index of embedding vectors."""
+"""Searches by meaning, with an in-memory index of embedding vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service: documents over HTTP, a queue that survives everything, one reading process."""
+"""Reads documents over HTTP, with a queue that survives crashes and one reading process."""
 
 import lazy_loader
 

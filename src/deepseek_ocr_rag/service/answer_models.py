@@ -1,4 +1,4 @@
-"""Which language models a question may name: :class:`AnswerModels`."""
+"""Decides which language models a question may name: :class:`AnswerModels`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ QUOTE_ONLY: Final = "none"
 """Asks no model: the answer quotes passages."""
 
 KNOWN_SECONDS: Final = 15.0
-"""How long the list is kept before Ollama is asked again."""
+"""Seconds for which the list is kept before Ollama is asked again."""
 
 
 class AnswerModels:
     """The models of this machine's Ollama, the service's own, and none. Threads may share one.
 
     Args:
-        default: What answers where a question names none.
-        only_default: Whether a question may name no other but :data:`QUOTE_ONLY`.
+        default: The model that answers if a question names none.
+        only_default: Whether a question may name no model but :data:`QUOTE_ONLY`.
         allow_remote: Whether Ollama may be on another machine.
     """
 
@@ -36,11 +36,11 @@ class AnswerModels:
         self._until = 0.0
 
     def names(self) -> tuple[str, ...]:
-        """All that a question may name, the default first."""
+        """All models that a question may name, the default first."""
         return tuple(dict.fromkeys((self.default, *self._others().names, QUOTE_ONLY)))
 
     def problem(self) -> str:
-        """Why only the default can be named; "" if there are other models."""
+        """Why only the default can be named; "" if others can."""
         return self._others().problem
 
     def chosen(self, name: str | None) -> str:
@@ -54,7 +54,7 @@ class AnswerModels:
         if name == QUOTE_ONLY or name in self._others().names:
             return name
         raise ConfigurationError(
-            "the question names a model that it may not",
+            "the question names a model that is not allowed",
             remedy="Name one of those that /v1/language-models lists, or none.",
         )
 

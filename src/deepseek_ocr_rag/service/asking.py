@@ -1,4 +1,4 @@
-"""Questions and searches over documents that were read: :class:`Asking`."""
+"""Answers questions and searches over documents that were read: :class:`Asking`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_DOCUMENTS: Final = 50
 """Most documents of one question."""
 
 MOST_PAGES: Final = 5_000
-"""Most pages of one question: their index is kept in memory."""
+"""Most pages of one question, because their index is kept in memory."""
 
 KEPT: Final = 4
 """How many indexes are kept for the next question."""
@@ -37,9 +37,9 @@ class ReadDocuments:
 
     Attributes:
         qa: Answers questions over them.
-        jobs: The id of the job of each, by its source.
-        documents: Each, by its source.
-        versions: The version of each job whose pages these are.
+        jobs: The job ids of the documents, by source.
+        documents: The documents, by source.
+        versions: The version of each job at the time its pages were taken.
     """
 
     qa: DocumentQA
@@ -83,7 +83,7 @@ class Asking:
 
         Raises:
             BusyError: If a document is still being read.
-            ConfigurationError: If they are none or too many, or one has no pages to search.
+            ConfigurationError: If there are no jobs or too many, or one has no pages to search.
             JobNotFoundError: If the owner has no such job.
             LanguageModelError: If the language model is not there.
         """
@@ -93,7 +93,7 @@ class Asking:
                 f"{len(ids)} documents cannot be asked at once",
                 remedy=f"Name 1 to {MOST_DOCUMENTS} finished jobs.",
             )
-        # Looked up even if the index is kept: the jobs may be gone, or belong to another key.
+        # Look the jobs up even if the index is kept: they may be gone, or belong to another key.
         jobs = [self._finished(owner, each) for each in ids]
         read = self._kept_or_made(owner, ids, jobs)
         if model is None or model == self._llm:
@@ -107,7 +107,7 @@ class Asking:
             if kept is not None and kept.versions == versions:
                 self._kept.move_to_end(ids)
                 return kept
-        # Looked up before the pages, so that a correction in between makes the index stale.
+        # Take the version before the pages, so that a correction in between makes the index stale.
         made = self._made(owner, jobs, versions)
         with self._lock:
             self._kept[ids] = made

@@ -1,4 +1,4 @@
-"""The HTTP server: ends slow requests, and drains the queue before it ends."""
+"""Runs the HTTP server, which ends slow requests and drains the queue before it ends."""
 
 from __future__ import annotations
 
@@ -24,53 +24,54 @@ from .queue import JobQueue
 __all__ = ["HttpServer", "TimedProtocol"]
 
 HEADER_SECONDS: Final = 15.0
-"""How long a connection may take to send the head of a request."""
+"""Seconds that a connection may take to send the head of a request."""
 
 KEPT_SECONDS: Final = 65
-"""How long a connection is kept for the next request; proxies and clients reuse one for up to 60.
+"""Seconds for which a connection is kept for the next request; proxies and clients reuse one for up
+to 60.
 
-With less, a request can meet a connection that is being closed.
+With less, a request could arrive on a connection that is just being closed.
 """
 
 CLOSE_SECONDS: Final = 5
-"""How long replies may go on after the queue was drained."""
+"""Seconds for which replies may go on after the queue was drained."""
 
 SWITCH_SECONDS: Final = 0.0005
-"""How long one thread of this process computes while others want to.
+"""Seconds for which a thread of this process computes while others wait for the interpreter.
 
 The thread that answers requests waits that long after each system call. With Python's default of
 5 ms, half of the replies took 40 ms under load.
 """
 
 MOST_CONNECTIONS: Final = 1000
-"""Connections open at once; a request on a further one is answered with 503."""
+"""Most open connections; a request on a further one is answered with 503."""
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 class TimedProtocol(H11Protocol):
-    """Closes a connection on which no request comes, or one that comes too slowly.
+    """Closes a connection if no request comes on it, or if a request comes too slowly.
 
-    uvicorn itself only ends connections that are silent after a reply.
+    uvicorn itself closes only connections that are silent after a reply.
     """
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as in the base class
-        """Start the time of the first request."""
+        """Start the timer of the first request."""
         super().connection_made(transport)
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
-        """Start the time of a further request."""
+        """Start the timer of a further request."""
         if self._deadline is None and self._is_idle:
             self._expect_head()
         super().data_received(data)
 
     def on_response_complete(self) -> None:
-        """Stop the time; uvicorn closes the connection if it stays silent.
+        """Stop the timer; uvicorn closes the connection if it stays silent.
 
-        A request that was answered before all of it came has as long as a head may take.
+        If a request was answered before it was complete, the rest may take as long as a head may.
         """
         self._forget()
         super().on_response_complete()
@@ -78,7 +79,7 @@ class TimedProtocol(H11Protocol):
             self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the time."""
+        """Stop the timer."""
         self._forget()
         super().connection_lost(exc)
 
@@ -103,7 +104,7 @@ class HttpServer(uvicorn.Server):
     """Serves an app; when told to end, it first drains the queue and keeps answering meanwhile.
 
     Args:
-        app: Of the service.
+        app: The app of the service.
         queue: Its jobs.
         drain_seconds: How long running pages may go on.
     """
@@ -144,7 +145,7 @@ class HttpServer(uvicorn.Server):
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End; at the second signal, at once."""
+        """End gracefully, or at once at the second signal."""
         if self.should_exit:
             self.force_exit = True
         self.should_exit = True
@@ -152,8 +153,8 @@ class HttpServer(uvicorn.Server):
     async def main_loop(self) -> None:
         """Serve until told to end; then until the queue is drained."""
         sys.setswitchinterval(SWITCH_SECONDS)
-        # Modules and routes stay for good. To search these 100,000 objects for garbage again and
-        # again holds up all replies, each time for a tenth of a second.
+        # Modules and routes are never freed. Searching these 100,000 objects for garbage again and
+        # again would hold up all replies, each time for a tenth of a second.
         frozen = gc.get_freeze_count()
         gc.collect()
         gc.freeze()

@@ -1,4 +1,4 @@
-"""Results of jobs in the formats that clients ask for, in pieces, never whole in memory."""
+"""Makes the results of jobs in the formats that clients ask for, in pieces, never whole in memory."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def result_chunks(
 
     Args:
         job: The job.
-        pages: Gives its pages by number, as ``lambda: queue.pages_in_order(owner, job.id)`` does;
-            for a zip it is called several times.
+        pages: Returns its pages by number, as ``lambda: queue.pages_in_order(owner, job.id)`` does;
+            for a zip, it is called several times.
         result_format: ``markdown``: the pages' text, separated by empty lines. ``json``: as
             ``dsocr read --json`` prints it. ``documents``: a list of ``page_content`` and
             ``metadata``, a page each. ``zip``: all three as files.
@@ -99,7 +99,7 @@ _NAMES: Final = {
     "json": "document.json",
     "documents": "documents.json",
 }
-"""Names in a zip; never the document's own, which may mean anything to a file system."""
+"""Names in a zip, never the document's own name, which may mean anything to a file system."""
 
 
 def _zip(job: Job, pages: Callable[[], Iterable[StoredPage]]) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Jobs as data: :class:`Job`, its options, its pages, its state."""
+"""Defines jobs as data: :class:`Job`, its options, its pages, its state."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ __all__ = [
 ]
 
 LONGEST_NAME = 255
-"""Characters of a document's name, as most file systems allow."""
+"""Most characters of a document's name, as in most file systems."""
 
 _MOST_PAGES = 10_000
-"""Pages against which a selection is checked before the document is opened."""
+"""The number of pages assumed when a selection is checked before the document is opened."""
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -46,12 +46,12 @@ class JobState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the state is final."""
         return self in ENDED
 
 
 ENDED = frozenset({JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED})
-"""The states in which a job stays."""
+"""The final states of a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class CallbackTarget:
 
     Attributes:
         url: Address that gets a POST.
-        secret: Key of the signature; None for the service's own.
+        secret: Key of the signature; None for the service's own key.
     """
 
     url: str
@@ -92,8 +92,8 @@ class JobOptions:
     callback: CallbackTarget | None = None
 
     def __post_init__(self) -> None:
-        # Runs the reader's own checks. It is not closed: it holds nothing before it is used, and
-        # closing would end the idle rendering processes of others.
+        # This runs the reader's own checks. The reader is not closed: it holds nothing before it is
+        # used, and closing it would end the idle rendering processes of others.
         Reader("lite", task=self.task, resolution=self.resolution, cache=False)
         if self.pages is not None:
             parse_page_selection(self.pages, _MOST_PAGES, source=self.name)
@@ -123,7 +123,7 @@ class JobError:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A document that is to be read, is being read, or was read.
+    """A document that waits to be read, is being read, or was read.
 
     Times are seconds since 1970 (:func:`time.time`).
 
@@ -146,7 +146,7 @@ class Job:
         ended: When it ended.
         expires: When its result is removed.
         error: Why it failed; for a partial one, the first failed page's error.
-        version: Rises with every change of the job.
+        version: Grows with every change of the job.
     """
 
     id: str
@@ -178,7 +178,7 @@ class StoredPage:
         number: 1-based number in the file.
         sequence: 1 for the job's page that was stored first, then 2, 3, ...
         json: The page, as :func:`~deepseek_ocr_rag.reading.cached_pages.page_to_json` writes it.
-        failed: Whether it could not be read; it then holds its error.
+        failed: Whether it could not be read; ``json`` then has its error.
         corrected: How many of its blocks a person has corrected; ``json`` has the corrected text.
     """
 
@@ -235,7 +235,7 @@ class DueCallback:
         job: The job's id.
         owner: Name of its key.
         target: Where to report it.
-        attempts: How often that failed.
+        attempts: How often reporting failed.
         due: When to try (again).
     """
 
@@ -261,10 +261,10 @@ class QueueStats:
         pages_per_second: Of the last minute.
         bytes_stored: Bytes of uploads.
         engine_starts: How often the reading process was started.
-        engine_deaths: How often it ended unasked, or was ended because it hung.
+        engine_deaths: How often it ended unexpectedly, or was ended because it hung.
         engine_pid: Process id of the reading process; None while there is none.
-        last_event: When the reading process last said something; None if it never did.
-        tokens: Counter of tokens that the model wrote; None if what reads does not count them.
+        last_event: When the reading process last sent a message; None if it never did.
+        tokens: Counter of tokens that the model wrote; None if the backend does not count them.
         tokens_per_second: Of the last minute; None likewise.
         gpu_memory: Bytes that the model's process has taken on GPUs, as of the last page; None
             without a CUDA backend that says so.
@@ -294,8 +294,8 @@ class Readiness:
 
     Attributes:
         ready: Whether it can.
-        reason: Why not; "" if it can.
-        backend: Name of what reads; "" before it was started.
+        reason: Why it cannot; "" if it can.
+        backend: Name of the backend; "" before it was started.
         model: Name of the model; "" before it was started.
     """
 

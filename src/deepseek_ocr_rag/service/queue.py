@@ -1,4 +1,4 @@
-"""The door to the service's jobs: :class:`JobQueue`, all that the HTTP layer uses."""
+"""The interface to the service's jobs, and all that the HTTP layer uses: :class:`JobQueue`."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class JobQueue(CorrectableQueue):
 
     Args:
         folder: Where everything is stored; created for its owner alone.
-        reader_settings: What reads.
-        limits: How much may be asked of it.
+        reader_settings: How to read.
+        limits: How much clients may ask for.
 
     Raises:
         StoreInUseError: If another process owns the folder.
@@ -98,14 +98,14 @@ class JobQueue(CorrectableQueue):
         self._closing = self._closed = False
 
     def start(self) -> None:
-        """Start the reading process, and go on with the jobs that wait or were interrupted."""
+        """Start the reading process, and go on with jobs that are waiting or were interrupted."""
         self._dispatcher.start()
         self._retention.start()
 
     def drain(self, seconds: float) -> None:
-        """Take no new jobs, and let the pages that are being read finish, for so many seconds.
+        """Accept no new jobs, and give the pages that are being read so many seconds to finish.
 
-        What has not finished by then is put back and goes on after the next start.
+        Jobs that have not finished by then go back into the queue and go on after the next start.
         """
         self._closing = True
         self._dispatcher.drain(seconds)
@@ -135,7 +135,7 @@ class JobQueue(CorrectableQueue):
         """Announce a document.
 
         Raises:
-            QuotaError: If the key has stored as many bytes as it may.
+            QuotaError: If the key may store no more bytes.
             ServiceClosingError: If the service is being stopped.
             StoreError: If it cannot be stored.
         """
@@ -143,7 +143,7 @@ class JobQueue(CorrectableQueue):
         return self._uploads.add(owner, name, media_type)
 
     def write_upload(self, owner: str, upload_id: str, chunks: Iterable[bytes]) -> Upload:
-        """Store a document's bytes as they come; nothing is kept unless all of them are.
+        """Store a document's bytes as they come; nothing is kept unless all bytes come.
 
         Raises:
             JobNotFoundError: If there is no such upload.
@@ -193,7 +193,7 @@ class JobQueue(CorrectableQueue):
         idempotency_key: str | None = None,
         body_digest: str | None = None,
     ) -> Job:
-        """Make a job of an upload. When this returns, the job survives everything.
+        """Make a job of an upload. When this returns, the job survives crashes and power cuts.
 
         Args:
             owner: Name of the key.
@@ -263,21 +263,21 @@ class JobQueue(CorrectableQueue):
     # --- callbacks ------------------------------------------------------------------------
 
     def due_callbacks(self, limit: int = 50) -> tuple[DueCallback, ...]:
-        """Ends of jobs that have to be reported now, the longest due first."""
+        """The ends of jobs that must be reported now, the longest overdue first."""
         return self._database.read(lambda each: due_callbacks(each, time.time(), limit))
 
     def callback_done(self, job_id: str) -> None:
-        """The end of a job was reported, or will never be."""
+        """Note that the end of a job was reported, or that nobody will try again."""
         self._database.write(lambda each: callback_done(each, job_id))
 
     def callback_failed(self, job_id: str, retry_at: float) -> None:
-        """The report failed; it is due again at ``retry_at``, seconds since 1970."""
+        """Note that the report failed; it is due again at ``retry_at``, in seconds since 1970."""
         self._database.write(lambda each: callback_failed(each, job_id, retry_at))
 
     # --- operations -----------------------------------------------------------------------
 
     def remove_expired(self) -> None:
-        """Remove what has expired, now; a thread does so every half minute.
+        """Remove everything that has expired; a thread does so every half minute.
 
         Raises:
             StoreError: If the folder cannot be written.

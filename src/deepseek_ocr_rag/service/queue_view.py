@@ -1,4 +1,4 @@
-"""What can be looked at in the service's queue: jobs, pages, pictures."""
+"""Reads the service's queue without changing it: jobs, pages, pictures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .store.uploads import UploadStore
 __all__ = ["QueueView"]
 
 LINES_SIDE: Final = 1600
-"""Pixels of the picture on which lines of text are looked for: 6-point letters are 11 high."""
+"""Pixels of the picture in which lines of text are searched: 6-point letters are 11 high."""
 
 
 class QueueView:
@@ -51,7 +51,7 @@ class QueueView:
 
     @property
     def is_quick(self) -> bool:
-        """Whether :meth:`get` reads one row now, and need not sort all waiting jobs first."""
+        """Whether :meth:`get` only reads one row now, and does not have to sort all waiting jobs first."""
         return self._order.fresh
 
     def list(
@@ -66,7 +66,7 @@ class QueueView:
         Args:
             owner: Name of the key.
             states: Only jobs in these states; all by default.
-            after: ``next_cursor`` of the part before.
+            after: ``next_cursor`` of the previous part.
             limit: Most jobs of one part.
 
         Raises:
@@ -168,7 +168,7 @@ class QueueView:
     def quoted_words(
         self, owner: str, job_id: str, number: int, span: tuple[int, int]
     ) -> QuotedWords:
-        """Where a part of a page's text stands, finer than its blocks' boxes.
+        """Where a part of a page's text stands, more precisely than its blocks' boxes.
 
         Args:
             owner: Name of the key.

@@ -1,4 +1,4 @@
-"""Settings of the service: what reads, and how much may be asked of it."""
+"""Has the settings of the service: how to read, and how much clients may ask for."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class ReaderSettings:
     """How the service reads; most settings as in :class:`~deepseek_ocr_rag.Reader`.
 
     Attributes:
-        backend: What reads the pages.
-        renderer: What draws them.
+        backend: The backend that reads the pages, by name.
+        renderer: The renderer that draws them.
         limits: Limits on one document.
         allow_remote_code: Whether the backend may run the code that comes with its weights.
         allow_remote: Whether pages may be sent to an Ollama on another machine.
-        concurrency: Pages that are asked of a server at once; None for the backend's own number.
+        concurrency: Pages sent to a server at once; None for the backend's own number.
         timeout: Seconds that a server has for a page; None for the backend's own.
         wait: Seconds to wait for a server that is starting; None for the backend's own.
         probe: A document whose first page is read before the service says that it is ready;
@@ -44,18 +44,18 @@ class ReaderSettings:
 @with_known_settings()
 @dataclass(frozen=True, slots=True)
 class ServiceLimits:
-    """How much may be asked of the service.
+    """How much clients may ask of the service.
 
     Attributes:
-        upload_bytes: Bytes of one document.
-        owner_bytes: Bytes of documents that one key may have stored.
-        free_bytes: Bytes that uploads leave free on the disk.
-        jobs_waiting: Jobs that may wait in all.
-        owner_jobs_waiting: Jobs of one key that may wait.
+        upload_bytes: Most bytes of one document.
+        owner_bytes: Most bytes of documents that one key may have stored.
+        free_bytes: Bytes that uploads must leave free on the disk.
+        jobs_waiting: Most jobs that may wait in all.
+        owner_jobs_waiting: Most jobs of one key that may wait.
         jobs_at_once: Documents that are read at the same time.
-        turn_pages: Pages after which a job makes room for one that waits.
-        hang_seconds: Longest time without any news of a page that is being read. The reading
-            process is then ended and started again.
+        turn_pages: Pages after which a job makes room for a waiting one.
+        hang_seconds: Longest time without any news about a page that is being read. After that,
+            the reading process is ended and restarted.
         page_deaths: How often the reading process may end on the same page before that page
             counts as failed.
         result_days: Days for which results are kept.

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["check_extra", "listening_socket", "serve"]
 
 NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
-"""What the extra [serve] brings."""
+"""The modules that the extra [serve] installs."""
 
 
 def check_extra() -> None:
-    """Checks that what the service needs is installed.
+    """Checks that the packages of the service are installed.
 
     Raises:
-        MissingExtraError: If it is not.
+        MissingExtraError: If one is missing.
     """
     try:
         for name in NEEDED:
@@ -44,7 +44,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
     Raises:
         ConfigurationError: If the address cannot be listened on.
     """
-    if not 0 <= port <= 65535:  # getaddrinfo takes any number, and listens on another port
+    if not 0 <= port <= 65535:  # getaddrinfo accepts any number, and would listen on another port
         raise ConfigurationError(
             f"cannot listen on port {port}", remedy="Choose one from 1 to 65535, or 0 for any."
         )
@@ -77,13 +77,13 @@ def serve(
     drain_seconds: float,
     extend: Callable[[FastAPI], object] = lambda app: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; then finish what runs, and return.
+    """Serve until SIGTERM or SIGINT; then let running pages finish, and return.
 
-    While running pages finish, the service still answers, is not ready, and takes no new jobs.
+    While running pages finish, the service still answers, but is not ready and accepts no new jobs.
 
     Args:
-        queue: Has been started; it is drained, but not closed.
-        settings: Of the app.
+        queue: The queue, already started; it is drained, but not closed.
+        settings: The settings of the app.
         listener: Where to listen; closed at the end.
         drain_seconds: How long running pages may go on.
         extend: Adds further routes to its app.

@@ -33,7 +33,7 @@ _NOT_PUBLIC: Final = tuple(
         ),
     )
 )
-"""Networks that some Python releases call global, or that lead to other addresses."""
+"""Networks that some Python releases wrongly call global, or that lead to other addresses."""
 
 
 @with_known_settings()

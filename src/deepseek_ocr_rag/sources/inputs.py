@@ -41,8 +41,8 @@ SourceInput = str | os.PathLike[str] | bytes | BinaryIO | FileInside
 _CHUNK = 1024 * 1024
 
 _TICK_SECONDS = 0.02
-"""Two changes of a file that are less than this apart may get the same timestamp: Linux counts in
-steps of 1 to 10 milliseconds."""
+"""Seconds. Two changes of a file that are closer together may get the same timestamp, because Linux
+counts in steps of 1 to 10 milliseconds."""
 
 _MOST_NAMES = 1000
 """Most names in a folder that are compared with a misspelled one."""
@@ -100,7 +100,7 @@ def _from_path(path: Path, limits: Limits, name: str) -> Content:
 
 
 def _near_file(path: Path) -> str:
-    """Ask whether a similar file beside it was meant, with a space at the end; "" if none is."""
+    """Ask whether a similar file beside it was meant, with a space at the end; "" if there is none."""
     try:
         with os.scandir(path.parent) as entries:
             names = [entry.name for entry in islice(entries, _MOST_NAMES)]
@@ -152,7 +152,7 @@ def _check_unchanged(file: BinaryIO, before: os.stat_result, content: Content) -
     changed = _written(after) != _written(before)
     recent = abs(time.time() - after.st_ctime) < _TICK_SECONDS
     if not changed and (recent or after.st_ctime_ns != before.st_ctime_ns):
-        # It may have been renamed or got other permissions, or other bytes with the time set back.
+        # It may have been renamed or got other permissions; or other bytes, with its time set back.
         # Only the bytes can tell, read once any further change would get another timestamp.
         time.sleep(_TICK_SECONDS)
         digest = hashlib.sha256()

@@ -70,7 +70,7 @@ def dates(plain: str, *, overlapping: bool = False, months: bool = False) -> tup
 
     Args:
         plain: Text without markup.
-        overlapping: Whether "30 May 5" gives both of its dates, as a source needs.
+        overlapping: Whether "30 May 5" gives both of its dates, as is needed for a source.
         months: Whether to add months alone: "in May", and for a source also "Dec".
 
     Returns:
@@ -89,10 +89,10 @@ def dates(plain: str, *, overlapping: bool = False, months: bool = False) -> tup
 
 
 def _months_alone(plain: str, taken: Sequence[tuple[int, int]], *, short: bool) -> Iterator[Date]:
-    """The months of which a text gives neither day nor year.
+    """The months for which a text gives neither day nor year.
 
-    Not one in the spans that are ``taken``, nor a word at the start of a sentence that may be another:
-    "May cause drowsiness".
+    Months in the ``taken`` spans are left out, and so is a word at the start of a sentence that may
+    be another word: "May cause drowsiness".
     """
     for match in _MONTH_ALONE.finditer(plain):
         start, end = match.span(1)

@@ -18,10 +18,11 @@ _SURE: Final = 5
 """Fewest function words of a passage that show the language of its document."""
 
 _MOST_TERMS: Final = 400
-"""The language of a passage is decided by this many terms at its start."""
+"""How many terms at the start of a passage decide its language."""
 
 _LONGEST_KEPT: Final = 1000
-"""Characters of a text whose languages are kept: one sentence is compared with many others."""
+"""Most characters of a text whose languages are cached, because one sentence is compared with many
+others."""
 
 _ASKING: Final = re.compile(
     "多少|什[么麼]|哪一?[个個里裡些]?|[谁誰]|怎[么麼样樣]{1,2}|为什么|為什麼|几|[吗嗎呢]|请问|請問"

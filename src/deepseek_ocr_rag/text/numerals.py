@@ -64,7 +64,7 @@ class Number:
 
     @property
     def value(self) -> Decimal:
-        """The likelier reading: a comma before three digits groups thousands, a point does not."""
+        """The likelier reading: before three digits, a comma groups thousands and a point does not."""
         return min(self.values) if "." in self.text else max(self.values)
 
     def matches(self, other: Number) -> bool:
@@ -89,7 +89,7 @@ def numbers(plain: str, *, every_reading: bool = False) -> tuple[Number, ...]:
 
     Args:
         plain: Text without markup.
-        every_reading: Whether to add all that a source may mean: "one" counts too, ``12 516`` is
+        every_reading: Whether to add everything that a source may mean: "one" counts, ``12 516`` is
             one number and also two, and ``l2O`` is 120.
     """
     found = [*_in_digits(plain), *_in_words(plain)]

@@ -18,14 +18,14 @@ _STOP: Final = re.compile(r"[.!?…][\"'”’»)\]]{0,2}[ \t]+|[。！？｡][�
 _END: Final = re.compile(r"[.!?…:。！？｡：][\"'”’»)\]」』）*_]*$")
 _LONGEST_NUMBER: Final = 12
 _UNIT: Final = re.compile(r"[0-9]\s?[°º]?\s?[^\W\d_]$")
-"""A letter behind a number is a unit, "1.5 L." or "18 °C.", and not somebody's initial."""
+"""A letter after a number is a unit, as in "1.5 L." or "18 °C.", not somebody's initial."""
 _LAST_WORD: Final = re.compile(r"([^\W\d_]{1,12})$")
 
 
 def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
     """Finds the spans of the sentences, list items and table rows of Markdown or an HTML table.
 
-    They do not overlap and have no white space at their ends; every other character is in one.
+    They do not overlap and have no white space at their ends; all other characters are in one of them.
     """
     spans: list[tuple[int, int]] = []
     for start, end in _lines(text):
@@ -46,7 +46,7 @@ def ends_sentence(text: str) -> bool:
 
 
 def _lines(text: str) -> list[tuple[int, int]]:
-    """Finds the spans of a text's lines; one that continues in the next (a soft break) joins it."""
+    """Finds the spans of a text's lines; a line that continues in the next (a soft break) joins it."""
     spans: list[tuple[int, int]] = []
     start = position = 0
     while (newline := text.find("\n", position)) >= 0:

@@ -62,7 +62,8 @@ _FURTHER: Final = {
         przy się są skąd sobie ta tak także tam te tego tej temu ten to tu tych tym tylko u w we wam was
         według wolno z za ze że żeby""",
 }
-"""Question words and others that Snowball's lists lack. It has none for Polish, which is whole here."""
+"""Question words and others that Snowball's lists lack. It has no list for Polish, so the whole list
+is here."""
 
 
 def quiet_bm25s() -> ModuleType:

@@ -53,7 +53,7 @@ _DOTTED: Final = re.compile(r"(?<![^\W_])(?:[^\W\d_]\.){2,}")
 _POSSESSIVE: Final = re.compile(r"(?<=[^\W_])['’]s(?![^\W_])")
 _CAPITALS: Final = re.compile(r"(?<![^\W_])[A-Z]{2,}(?![^\W_])")
 _LONGEST_KEPT: Final = 400
-"""Characters of a text whose terms are kept."""
+"""Most characters of a text whose terms are cached."""
 
 _HYPHEN: Final = re.compile(r"[-\u00ad\u2010\u2011]\s{0,2}")
 
@@ -131,7 +131,7 @@ def _terms(text: str, *, characters: bool) -> list[str]:
 def _stem(term: str) -> str:
     import snowballstemmer
 
-    # A new stemmer each time: it stores the word it works on, so threads cannot share one.
+    # Threads cannot share a stemmer, because it stores the word that it works on.
     return f"~{snowballstemmer.stemmer('english').stemWord(term)}"
 
 

@@ -43,7 +43,7 @@ def visible_line(text: str) -> str:
 
 
 def json_line(value: dict[str, Any] | list[Any]) -> str:
-    """Writes JSON on one line; what a terminal would obey, or ends a line, becomes a JSON escape."""
+    """Writes JSON on one line; characters that a terminal would obey, or that end a line, are escaped."""
     text = json.dumps(value, ensure_ascii=False)
     return _NOT_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 

@@ -51,7 +51,7 @@ MONTHS: Final = MONTH_NAMES | {
     for number, names in enumerate(_SHORT_MONTHS.split(";"), start=1)
     for name in names.split()
 }
-"""The same with their short forms."""
+"""The same, with their short forms."""
 
 AMBIGUOUS_MONTHS: Final = frozenset(("may", "march", "mar"))
 """Names of months that are also other words when they are not capitalised."""
@@ -71,7 +71,7 @@ TENS_WORDS: Final = {word: 10 * value for value, word in enumerate(_DECADES.spli
 """English words for the tens from 20 to 90."""
 
 NUMBER_PRONOUNS: Final = frozenset(("one", "eins", "null"))
-"""Number words that often count nothing: "this one"."""
+"""Number words that often do not count anything: "this one"."""
 
 SCALE_WORDS: Final = {
     "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "mn": 6, "bn": 9,

@@ -1,4 +1,4 @@
-"""Fine-tunes the DeepSeek-OCR family on a user's own pages, and judges what it then writes."""
+"""Fine-tunes the DeepSeek-OCR family on a user's own pages, and judges the text it then writes."""
 
 import lazy_loader
 

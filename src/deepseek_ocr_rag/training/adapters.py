@@ -1,4 +1,4 @@
-"""LoRA adapters: which weights they change, made with PEFT."""
+"""Makes LoRA adapters with PEFT, and decides which weights they change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PROJECTIONS = ("gate_proj", "up_proj", "down_proj")
 
 @dataclass(frozen=True, slots=True)
 class AdapterSettings:
-    """What an adapter changes, and how much it can.
+    """Says what an adapter may change, and how much.
 
     Attributes:
         targets: Groups out of :data:`TARGETS`.
@@ -60,7 +60,7 @@ class AdapterSettings:
 
 
 def _group(name: str, module: nn.Module) -> str | None:
-    """The group of a linear layer; None for one that is never changed."""
+    """The group of a linear layer; None for a layer that is never changed."""
     last = name.rpartition(".")[2]
     if name.startswith("model.vision_tower."):
         return "vision"
@@ -139,7 +139,7 @@ def add_adapter(model: PreTrainedModel, settings: AdapterSettings) -> Any:  # no
 
 
 def recompute_activations(model: PreTrainedModel) -> None:
-    """Save memory: keep only what enters each layer, and compute the rest again for the gradients."""
+    """Save memory: keep only the inputs of each layer, and recompute the rest for the gradients."""
     enable = getattr(
         model, "activation_checkpointing_enable", model.gradient_checkpointing_enable
     )  # renamed in transformers 5.2x

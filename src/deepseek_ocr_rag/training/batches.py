@@ -1,4 +1,4 @@
-"""Pages as tensors: prompts and answers padded on the right, and the loss of a batch."""
+"""Turns pages into tensors, padded on the right, and computes the loss of a batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["batch_loss", "batches"]
 def batches(count: int, size: int, *, seed: int, first: int = 0) -> Iterator[list[int]]:
     """Yield the indices of batches for ever: each epoch has every page once, in a new order.
 
-    ``first`` skips that many batches, as after a resume.
+    ``first`` is the number of batches to skip after a resume.
     """
     order: list[int] = []
     epoch = number = 0

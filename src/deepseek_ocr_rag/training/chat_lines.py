@@ -17,7 +17,7 @@ __all__ = ["read_lines"]
 
 IMAGE: Final = "<image>"
 LONGEST_LINE: Final = 4 * 2**20
-"""Bytes of a line; a page of 8,192 tokens has some 30,000."""
+"""Most bytes of a line; a page of 8,192 tokens has some 30,000."""
 LONGEST_ID: Final = 200
 KNOWN: Final = frozenset(
     ("id", "messages", "images", "image", "file_name", "text", "mode", "split", "source", "page")

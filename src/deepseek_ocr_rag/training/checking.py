@@ -21,7 +21,7 @@ from .targets import EncodedPage, encode_all
 __all__ = ["DataCheck", "check_samples"]
 
 SHOWN: Final = 8
-"""Pages whose views are written as pictures."""
+"""How many pages have their views written as pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class DataCheck:
     """What training data contains.
 
     Attributes:
-        usable: Number of samples that can be learnt, or be judged by.
-        held: How many of them training would judge by.
-        problems: The samples that cannot, each with its reason.
+        usable: Number of samples that can be used for learning or judging.
+        held: How many of them training would use for judging.
+        problems: The samples that cannot be used, each with its reason.
         notes: What else a user should know.
         answer_tokens: Shortest, mean and longest answer in tokens, the end token included.
         pictures: The views of the first pages, as the model sees them.
@@ -45,7 +45,7 @@ class DataCheck:
     pictures: tuple[Path, ...]
 
     def lines(self) -> Iterator[str]:
-        """As lines of text for people."""
+        """The result as lines of text for people."""
         least, mean, most = self.answer_tokens
         yield f"{counted(self.usable, 'sample')} can be learnt, {len(self.problems)} cannot"
         if self.usable:

@@ -32,12 +32,12 @@ class TrainingResult:
     Attributes:
         adapter: The folder of the best adapter.
         steps: Steps done.
-        before: Scores of the held-out pages before; None without any.
+        before: Scores of the held-out pages before training; None without such pages.
         best: Scores of the kept adapter.
-        best_step: When it was reached; 0 if no adapter wrote better than the model itself.
+        best_step: The step of the kept adapter; 0 if none wrote better than the model itself.
         trained: Number of trained weights.
-        regression_before: Scores of the regression set before; None without one.
-        regression: Those of the kept adapter.
+        regression_before: Scores of the regression set before training; None without one.
+        regression: Its scores with the kept adapter.
     """
 
     adapter: Path
@@ -63,10 +63,10 @@ def fine_tune(
 ) -> TrainingResult:
     """Train an adapter.
 
-    The held-out pages and the regression set are written before, during and after; the adapter that
-    writes the held-out pages best is kept, whatever the loss says, unless it has forgotten too much
-    of the regression set. Started by ``accelerate launch`` or ``torchrun``, several processes train together, and
-    the result does not depend on their number.
+    The model writes the held-out pages and the regression set before, during and after training. The
+    adapter that writes the held-out pages best is kept, whatever the loss says, unless it has
+    forgotten too much of the regression set. If started by ``accelerate launch`` or ``torchrun``,
+    several processes train together, and the result does not depend on their number.
 
     Args:
         base: The model: a folder, a hub id, or the name of a family.
@@ -76,13 +76,13 @@ def fine_tune(
         regression: Ordinary pages with their right text, in the same forms as ``data``, that the
             model reads well and must not forget.
         revision: Commit of a hub id.
-        resume: Go on with the training whose folder ``output`` is.
+        resume: Whether to go on with the training in the folder ``output``.
         told: Called with lines about the progress.
 
     Raises:
         SourceError: If a sample cannot be used; all of them are named before anything is trained.
         ConfigurationError: If a setting does not fit the model or the data, or a training is
-            resumed with others.
+            resumed with other settings or data.
         BackendError: If the model cannot be loaded.
         OutputError: If ``output`` holds something else.
         MissingExtraError: If a package of the extra "train" is missing.
@@ -147,7 +147,7 @@ def _output(folder: Path, resume: bool, processes: Processes) -> Path:
         raise OutputError(
             "is not empty", source=str(folder), remedy="Name a new folder, or use --resume."
         )
-    processes.wait()  # until all have looked
+    processes.wait()  # until all processes have looked
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

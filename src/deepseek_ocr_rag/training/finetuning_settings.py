@@ -16,7 +16,7 @@ class FineTuning:
     """How to fine-tune.
 
     Attributes:
-        adapter: What is changed.
+        adapter: What the adapter changes.
         mode: Resolution of samples that have none of their own.
         epochs: How often each page is learnt.
         learning_rate: Peak of the learning rate.
@@ -24,13 +24,13 @@ class FineTuning:
         accumulate: Batches in one step, of all processes together.
         held_out: Share of the samples to judge by, where the data does not divide them.
         judge_every: Steps between two judgements.
-        judged: Most held-out pages of a judgement.
+        judged: Most held-out pages to use in a judgement.
         patience: Judgements without an improvement after which training ends; 0 never ends it.
         forgetting: Most that the character error rate of the regression set may rise; an adapter
             that forgets more is never kept.
         device: "cpu", "cuda", "cuda:1"; None for the GPU, if there is one.
-        gradient_checkpointing: Saves memory, for a third more time.
-        seed: Of the adapter and of the order.
+        gradient_checkpointing: Whether to save memory, at the cost of a third more time.
+        seed: The seed of the adapter and of the order of pages.
     """
 
     adapter: AdapterSettings = field(default_factory=AdapterSettings)

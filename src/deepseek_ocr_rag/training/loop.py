@@ -22,8 +22,8 @@ class LoopSettings:
         last: What the learning rate falls to, as a share of its peak.
         clip: Largest norm of the gradients of all weights together.
         accumulate: Losses that are added up for one step.
-        ramp: Steps after every start, resumed ones too, in which the rate rises to where it should
-            be, because an optimizer without history takes too large steps.
+        ramp: Steps after every start, also after a resume, in which the rate rises to its scheduled
+            value, because an optimizer without history takes steps that are too large.
     """
 
     warmup: float = 0.03
@@ -84,7 +84,7 @@ def train(
         for each, before in zip(optimizers, peaks, strict=True):
             for group, peak in zip(each.param_groups, before, strict=True):
                 group["lr"] = peak * factor
-        # Summed where they are: a copy to another device would wait for the gradients.
+        # Losses are summed on their device: copying them to another one would wait for the gradients.
         losses = [
             gradients_of(step * settings.accumulate + part) / settings.accumulate
             for part in range(settings.accumulate)

@@ -1,4 +1,4 @@
-"""The training loss: cross entropy of the answer's tokens and its end token, nothing else."""
+"""Computes the training loss: the cross entropy of the answer's tokens and its end token only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IGNORED: Final = -100
 
 
 def plain_features(model: PreTrainedModel, pixels: Tensor) -> Tensor:
-    """Embeddings of pages of one size without tiles, all at once.
+    """Embed pages of one size, without tiles, all at once.
 
     Source: ``get_image_features`` of transformers' class, which loops over the pages. ``pixels`` are
     normalised, ``(pages, 3, side, side)``; returns ``(pages, image tokens, width)``.
@@ -36,7 +36,7 @@ def plain_features(model: PreTrainedModel, pixels: Tensor) -> Tensor:
 def with_pictures(
     model: PreTrainedModel, ids: Tensor, features: Tensor, image: int = IMAGE
 ) -> Tensor:
-    """Embeddings of prompts and answers, ``features`` in the place of the picture's tokens.
+    """Embed prompts and answers, with ``features`` in the place of the picture's tokens.
 
     ``ids`` are ``(pages, length)``, ``features`` ``(image tokens of all pages, width)`` in order;
     ``image`` is the id of a picture's token.
@@ -61,12 +61,12 @@ def answer_loss(
 
     Args:
         model: The network.
-        embeddings: Of prompts and answers, padded on the right, ``(pages, length, width)``.
+        embeddings: Those of prompts and answers, padded on the right, ``(pages, length, width)``.
         labels: Ids, or :data:`IGNORED`, ``(pages, length)``.
-        first: Index of the first label in any row; at least 1.
+        first: Smallest index of a label in any row; at least 1.
         attention: Masks of the decoder by kind of layer; None is causal. Padding on the right
-            needs none, because no earlier token sees it.
-        bias: Added to the scores, ``(vocabulary,)``.
+            needs no mask, because no earlier token sees it.
+        bias: A bias that is added to the scores, ``(vocabulary,)``.
     """
     decoder = cast("Any", model).model.language_model
     hidden = decoder(inputs_embeds=embeddings, attention_mask=attention, use_cache=False)[0]

@@ -15,8 +15,8 @@ def merge(
 ) -> Path:
     """Write a checkpoint with an adapter in its weights, in the layout of the original.
 
-    Every program that reads the original reads it too. The sums are made in float32 and rounded
-    once to the number format of the original.
+    Every program that reads the original can read the result. The sums are made in float32 and
+    rounded once to the number format of the original.
 
     Args:
         base: The model that the adapter was trained on.

@@ -1,4 +1,4 @@
-"""Several processes that train together, one on each GPU, as ``accelerate launch`` and ``torchrun`` start them."""
+"""Lets processes of ``accelerate launch`` or ``torchrun`` train together, one on each GPU."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Processes:
     """The processes of a training, seen from one of them.
 
     Attributes:
-        device: Where this one trains.
-        count: How many there are.
-        index: Which of them this is, from 0; the first one writes the files.
+        device: Where this process trains.
+        count: How many processes there are.
+        index: The number of this process, from 0; the first one writes the files.
     """
 
     device: torch.device
@@ -37,7 +37,7 @@ class Processes:
         return self.index == 0
 
     def average_gradients(self, weights: Iterable[Tensor]) -> None:
-        """Replace each weight's gradient by the mean of those of all processes."""
+        """Replace each weight's gradient by the mean over all processes."""
         if self.count == 1:
             return
         from accelerate.utils import reduce
@@ -46,7 +46,7 @@ class Processes:
         for weight in trained:
             if weight.grad is None:
                 weight.grad = torch.zeros_like(weight)
-        # Adapters are small: one message is quicker than many.
+        # Adapters are small, so one message is quicker than many.
         joined = torch.cat([weight.grad.flatten() for weight in trained if weight.grad is not None])
         parts = reduce(joined, "mean").split([weight.numel() for weight in trained])
         for weight, part in zip(trained, parts, strict=True):
@@ -62,7 +62,7 @@ class Processes:
         return averaged
 
     def gather(self, items: list[Any]) -> list[list[Any]]:
-        """What every process has, in order of the processes. It is sent as JSON, never pickled."""
+        """Collect a value from every process, in their order. It is sent as JSON, never pickled."""
         if self.count == 1:
             return [items]
         from accelerate.utils import gather, pad_across_processes
@@ -91,7 +91,7 @@ def started_processes(device: str | None) -> Processes:
         device: Where to train: "cpu", "cuda", "cuda:1"; None for the GPU, if there is one.
 
     Raises:
-        ConfigurationError: If several processes shall train on one GPU.
+        ConfigurationError: If several processes would train on one GPU.
         MissingExtraError: If there are several, and accelerate is missing.
     """
     if int(os.environ.get("WORLD_SIZE") or 1) == 1:

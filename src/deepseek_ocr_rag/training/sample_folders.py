@@ -26,7 +26,7 @@ LISTS: Final = ("train.jsonl", "validation.jsonl", "metadata.jsonl")
 DOCUMENTS: Final = (".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 PAGE_MARK: Final = re.compile(r"^<!-- page:? *(\d+) *-->\s*$", re.MULTILINE)
 RUN_MARKS: Final = "done"
-"""The folder in that of a run of ``dsocr batch`` with the marks of its finished shards."""
+"""The subfolder of a ``dsocr batch`` run that has the marks of finished shards."""
 TEXT_BYTES: Final = 64 * 2**20
 SHOWN: Final = 10
 """Most page numbers that a note names."""
@@ -39,13 +39,13 @@ def read_samples(data: str | Path, *, prompt: str | None = None) -> SampleSet:
         data: A JSONL file; a folder with ``train.jsonl``, ``validation.jsonl`` or the hub's
             ``metadata.jsonl``; or a folder of documents, each with the text of the same name beside
             it: ``NAME.json``, as ``dsocr read -o`` writes it, corrected or not, or ``NAME.md``,
-            whose pages begin with ``<!-- page 2 -->``; or the folder of a run of ``dsocr batch``
+            whose pages begin with ``<!-- page 2 -->``; or the folder of a ``dsocr batch`` run
             whose documents are on this machine, to learn from what another model read.
-        prompt: What is asked where the data does not say. By default boxes are asked for where the
+        prompt: The prompt if the data does not give one. By default, boxes are asked for if the
             text has some.
 
     Returns:
-        The samples, and what cannot be used. Nothing is left out in silence.
+        The samples, and those that cannot be used. Nothing is left out silently.
 
     Raises:
         SourceError: If the data cannot be read at all.
@@ -90,11 +90,11 @@ def split_samples(
     """Divide samples into those to learn from and those to judge by.
 
     A sample's own ``split`` counts; the others are divided by a hash of their document's name, or
-    of their id, so that the same page is always on the same side. Of two documents or more, at
-    least one is on either side; pages of a single one are all to learn from.
+    of their id, so that the same page is always on the same side. If there are at least two
+    documents, each side gets at least one; pages of a single document are all for learning.
 
     Args:
-        samples: All of them.
+        samples: All samples.
         held_out: Share to judge by, 0 to below 1.
 
     Raises:
@@ -118,7 +118,7 @@ def split_samples(
 
 
 def _held(hashes: set[float], share: float) -> set[float]:
-    """Those of the documents that are held out."""
+    """The documents that are held out."""
     if len(hashes) < 2:
         return set()
     below = {each for each in hashes if each < share} or {min(hashes)}
@@ -200,7 +200,7 @@ def _page_sample(
 
 
 def _run(folder: Path, prompt: str | None) -> SampleSet:
-    """The pages of a run; each that failed, or whose document is not there or another, is a problem."""
+    """The pages of a run; failed pages, and pages whose document is missing or changed, are problems."""
     from ..batch.read_back import batch_documents
 
     samples: list[TrainingSample] = []
@@ -223,7 +223,7 @@ def _run(folder: Path, prompt: str | None) -> SampleSet:
 
 
 def _unlike(path: Path, sha256: str | None) -> str | None:
-    """Why a file is not the one that was read; None if it is."""
+    """Why a file is not the one that was read; None if it is the same."""
     try:
         with path.open("rb") as file:
             same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
@@ -242,7 +242,7 @@ def _own_pages(pages: Sequence[Page]) -> Iterator[tuple[int, str]]:
 
 
 def _page_notes(name: str, pages: Sequence[Page]) -> tuple[str, ...]:
-    """What a user should know of pages that this package read: blank ones, and cut ones."""
+    """What a user should know about pages that this package read: those that are blank or cut off."""
     told = {
         "blank": "blank, and left out: no model is asked to read it",
         "length": "cut off where the model stopped reading it: complete its text, if you have not",
@@ -256,7 +256,7 @@ def _page_notes(name: str, pages: Sequence[Page]) -> tuple[str, ...]:
 
 
 def _answer(page: Page) -> str:
-    """What a model should write for a page: with its boxes, if it has some."""
+    """The text that a model should write for a page, with boxes if the page has any."""
     boxes = any(block.boxes for block in page.blocks)
     return format_page(page.blocks).strip() if boxes else page.markdown
 

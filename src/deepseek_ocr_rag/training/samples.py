@@ -1,4 +1,4 @@
-"""Training samples: a page's picture, what is asked, and what the model should write."""
+"""Defines training samples: a page's picture, the prompt, and the text the model should write."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TrainingSample:
         prompt: What is asked, without ``<image>``.
         answer: What the model should write, in its own grammar, without an end token.
         image_page: 1-based page of ``image``.
-        mode: The resolution ("tiny", "base", ...), or None for that of the command.
+        mode: The resolution ("tiny", "base", ...), or None for the one that the command sets.
         split: "train", "validation", or None to have it chosen.
         source: The document that the page is from; its pages stay on one side of the split.
         page: 1-based page of that document.
@@ -75,9 +75,9 @@ class SampleSet:
     """Samples, and what cannot be used.
 
     Attributes:
-        samples: In the order of the data.
-        problems: One for each sample that is not among them.
-        notes: What a user should know about the others.
+        samples: The usable samples, in the order of the data.
+        problems: One for each sample that cannot be used.
+        notes: What a user should know about the usable ones.
     """
 
     samples: tuple[TrainingSample, ...]
@@ -88,7 +88,7 @@ class SampleSet:
         """The samples.
 
         Raises:
-            SourceError: If anything cannot be used, or nothing is there; it names every sample.
+            SourceError: If a sample cannot be used, or there are none; it names every such sample.
         """
         if self.problems:
             total = len(self.samples) + len(self.problems)

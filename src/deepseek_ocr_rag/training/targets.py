@@ -1,4 +1,4 @@
-"""What the model sees of a sample, and the tokens that it learns to write."""
+"""Turns a sample into what the model sees and the tokens that it learns to write."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["EncodedPage", "encode", "encode_all"]
 
 RESERVED: Final = frozenset({BOS, EOS, PAD, IMAGE})
 SHOWN: Final = 40
-"""Characters of a loop that a note shows."""
+"""How many characters of a loop a note shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class EncodedPage:
     """A sample as the model sees it.
 
     Attributes:
-        sample: What it is made of.
+        sample: The sample that it is made from.
         ids: Tokens of prompt, picture and answer, and one end token.
-        prompt: How many of them are the prompt and the picture; the others are learnt.
+        prompt: How many of these tokens are the prompt and the picture; the others are learnt.
         views: The page's pixels.
     """
 
@@ -58,8 +58,8 @@ def encode(
 
     Args:
         sample: The sample.
-        tokenizer: The model's.
-        family: The model's.
+        tokenizer: The model's tokenizer.
+        family: The model's family.
         mode: Resolution for samples that have none of their own.
         max_positions: Most tokens of prompt, picture and answer.
 
@@ -141,7 +141,7 @@ def encode_all(
 ) -> tuple[tuple[EncodedPage, ...], SampleSet]:
     """Encode every sample, and collect those that cannot be learnt, each with its reason.
 
-    An answer that repeats itself is noted: it may be a form, but it may teach a model to loop.
+    An answer that repeats itself is noted: it may be a form, but it may also teach the model to loop.
     """
     pages: list[EncodedPage] = []
     problems: list[SampleProblem] = []

@@ -1,4 +1,4 @@
-"""One training: steps, judgements, and the adapter that writes best."""
+"""Runs one training: steps, judgements, and keeping the adapter that writes best."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RunResult:
 
 
 class TrainingRun:
-    """A model with an adapter, which is trained."""
+    """A model with the adapter that is trained."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class TrainingRun:
         def gradients_of(_: int) -> Tensor:
             number, batch = next(own)
             pages = [learnt[index] for index in batch]
-            # What dropout drops depends neither on what came before nor on the processes.
+            # What dropout drops must not depend on earlier steps or on the number of processes.
             torch.manual_seed(random.Random(f"{settings.seed} {number}").getrandbits(63))  # noqa: S311 - no secret
             with self._half:
                 loss = batch_loss(self._model, pages, vision=self._vision)
@@ -146,7 +146,7 @@ class TrainingRun:
 
     @property
     def _impatient(self) -> bool:
-        """Whether the training ends early; a resumed one, too, which had ended so."""
+        """Whether the training ends early, or had already ended early before it was resumed."""
         return 0 < self._settings.patience <= self._notes.bad
 
     @property
@@ -155,7 +155,7 @@ class TrainingRun:
         return self._settings.accumulate // self._processes.count
 
     def _own_batches(self, pages: int) -> Iterator[tuple[int, list[int]]]:
-        """This process's batches, numbered: together, the processes have those of a single one."""
+        """The numbered batches of this process; together, all processes have those of a single process."""
         every = self._settings.accumulate
         first = self._notes.step * every
         order = batches(pages, self._settings.batch, seed=self._settings.seed, first=first)
@@ -210,7 +210,7 @@ class TrainingRun:
             save_state(self._folder, self._weights, optimizer, self._notes)
 
     def _report(self, judge: Judge) -> None:
-        """Pages side by side: what is right, what was written before, and by the kept adapter."""
+        """Show pages side by side: the right text, the text before training, and the kept adapter's."""
         if self._processes.first and self._best and self._before:
             samples = [page.sample for page in judge.pages]
             before = _joined(self._before)
@@ -224,7 +224,7 @@ class TrainingRun:
 
 
 def _joined(judgement: Judgement) -> Evaluation:
-    """Both sets of a judgement; the scores are those of the held-out pages, if there are any."""
+    """Join both sets of a judgement; the scores are those of the held-out pages, if there are any."""
     both = [each for each in (judgement.held, judgement.regression) if each]
     return Evaluation(
         both[0].scores,

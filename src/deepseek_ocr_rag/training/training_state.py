@@ -1,4 +1,4 @@
-"""A training's folder: the kept adapter, and what a resumed training needs."""
+"""Keeps the folder of a training: the kept adapter, and what a resumed training needs."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class TrainingNotes:
     """Where a training stands.
 
     Attributes:
-        data: Digest of what it learns and is judged by.
+        data: Digest of everything that it learns from and is judged by.
         step: Steps done.
         best_step: Step of the kept adapter.
-        bad: Judgements since then.
+        bad: Judgements since that step.
         before: Scores and texts before the training.
-        best: Those of the kept adapter.
-        judgements: All of them, as in ``training.json``.
+        best: Scores and texts of the kept adapter.
+        judgements: All judgements, as in ``training.json``.
     """
 
     data: str
@@ -75,7 +75,7 @@ def write_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        # safetensors reports a full disk in an error of its own.
+        # safetensors reports a full disk with its own class of error.
         reason = error.strerror if isinstance(error, OSError) else None
         raise OutputError(
             f"cannot be written ({reason or first_line(error)})",
@@ -86,7 +86,7 @@ def write_errors(folder: Path) -> Iterator[None]:
 
 
 def keep_adapter(adapter: Any, folder: Path) -> None:  # noqa: ANN401 - of PEFT
-    """Write an adapter in place of the one before, which a crash or a full disk leaves as it is."""
+    """Replace the kept adapter; a crash or a full disk leaves the old one as it was."""
     with write_errors(folder), TemporaryDirectory(dir=folder, prefix="adapter-") as place:
         # Embeddings are unchanged; without this, PEFT would ask the hub about them.
         adapter.save_pretrained(place, save_embedding_layers=False)
@@ -100,7 +100,7 @@ def save_state(
     optimizer: torch.optim.Optimizer,
     notes: TrainingNotes,
 ) -> None:
-    """Write the state; a crash leaves the one before."""
+    """Write the state; a crash leaves the old one."""
     tensors = {f"weight:{name}": weight.detach().cpu() for name, weight in weights.items()}
     for name, weight in weights.items():
         for key, value in optimizer.state.get(weight, {}).items():
@@ -118,10 +118,10 @@ def load_state(
     optimizer: torch.optim.Optimizer,
     data: str,
 ) -> TrainingNotes:
-    """Put a stored state into weights and optimizer.
+    """Load a stored state into weights and optimizer.
 
     Raises:
-        ConfigurationError: If it is the state of other data, settings or weights.
+        ConfigurationError: If the state belongs to other data, settings or weights.
         OutputError: If it cannot be read.
     """
     path = folder / STATE

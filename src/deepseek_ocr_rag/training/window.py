@@ -1,4 +1,4 @@
-"""The decoder's attention masks while it is trained."""
+"""Makes the decoder's attention masks for training."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ def reference_window(prompts: Sequence[int], length: int, window: int) -> Tensor
     """The attention mask of a model with a reference window.
 
     A token sees the whole prompt with its picture, and the last ``window`` tokens of the answer,
-    itself
-    included: the same that is in the cache when the model writes.
+    including itself, just as when the model writes.
 
     Args:
-        prompts: Tokens of each page's prompt and picture, which the rows begin with.
+        prompts: Number of tokens of each page's prompt and picture, with which the rows begin.
         length: Tokens of a row.
         window: The configuration's ``sliding_window``.
 
@@ -38,8 +37,8 @@ def reference_window(prompts: Sequence[int], length: int, window: int) -> Tensor
 def training_masks(model: PreTrainedModel, prompts: Sequence[int], length: int) -> Any:  # noqa: ANN401 - as the class takes it
     """The attention masks for the decoder; None is causal attention.
 
-    Without them, transformers' class takes the whole sequence for a prompt, and trains a model with
-    a reference window as if it had full attention.
+    Without masks, transformers' class would take the whole sequence for a prompt, and train a model
+    with a reference window as if it had full attention.
     """
     kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
     if REFERENCE not in kinds:

@@ -253,7 +253,7 @@ def test_the_same_year_twice_is_not_what_a_source_with_two_years_says() -> None:
     text = "They signed (a) notes due 2026 (the 2026 notes) and (b) 4.500% notes due 2028 (the 2028 notes)."
     assert judged("They signed notes due 2026 and 2028.", text).supported
     verdict = judged("They signed notes due 2026 and 2026.", text)
-    assert verdict.problem == "it has 2026 twice, and the source does not"
+    assert verdict.problem == "the sentence has 2026 twice, but the source does not"
 
 
 def test_the_numbers_of_steps_in_a_row_need_no_source() -> None:

@@ -65,7 +65,7 @@ def test_each_sentence_says_whether_the_documents_have_it(panel: Any) -> None:
     expect(rows.nth(0)).to_contain_text("In the documents")
     expect(rows.nth(1)).to_contain_text("Partly in the documents")
     expect(rows.nth(1)).to_contain_text("Found: “Anna Berg keeps the lamp”")
-    expect(rows.nth(1)).to_contain_text("Why: It cites no source, and none says it.")
+    expect(rows.nth(1)).to_contain_text("Why: It cites no source, and no source says it.")
     refused = turn.locator(".refused")
     expect(refused).to_contain_text("Every keeper was a trained dentist from Oslo.")
     expect(refused).to_contain_text("Why:")

@@ -1,1 +1,1 @@
-"""Documents by their ids, for servers of tools."""
+"""Gives servers of tools access to documents by their ids."""

@@ -1,4 +1,4 @@
-"""The documents of one folder as a library: :class:`FolderLibrary`."""
+"""Makes the documents of one folder a library: :class:`FolderLibrary`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .library import PICTURE_SIDE, DocumentPages, OnPage, counted_pages, marked_
 __all__ = ["FolderLibrary"]
 
 DOCUMENTS_KEPT: Final = 32
-"""Documents whose pages are remembered, so that they are not read again."""
+"""How many documents have their pages remembered, so that they are not read again."""
 
 SECONDS_A_SEARCH: Final = 30.0
-"""No page of a folder is begun after so many seconds of one search."""
+"""Seconds of one search after which no further page of a folder is begun."""
 
 
 class FolderLibrary:
-    """The documents below one folder; their ids are paths in it. Threads may share one.
+    """The documents below one folder; their ids are paths in it. Threads may share an instance.
 
     Args:
         reader: Reads the documents.

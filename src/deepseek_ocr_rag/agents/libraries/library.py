@@ -1,7 +1,7 @@
-"""What a server of tools needs of documents, wherever they come from: :class:`Library`.
+"""Defines what a server of tools needs of documents, wherever they come from: :class:`Library`.
 
-A server names its documents by ids, of which the client knows nothing else. The tools are the same
-for the files of a folder and for what a service has read.
+A server names its documents by ids; the client knows nothing else about them. The tools are the same
+for the files of a folder and for documents that a service has read.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ PICTURE_SIDE: Final = 1024
 """Long side of a page's picture in pixels, the size that models with vision are made for."""
 
 PICTURE_BYTES: Final = 180_000
-"""Four pictures of this size stay under 1 MB in base64, which desktop clients take."""
+"""Most bytes of a picture: four of them stay under 1 MB in base64, which desktop clients accept."""
 
 COVERED: Final = 0.5
 """A block belongs to a box that covers this share of it."""
 
 OnPage = Callable[[int, int | None], object]
-"""Called after each page with how many are done, and of how many, if that is known."""
+"""Called after each page with the number of finished pages and, if known, of all pages."""
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentPages:
-    """Some pages of a document, which are read as they are taken.
+    """Some pages of a document, which are read as you iterate.
 
     Attributes:
         id: The document's id, as the library writes it.
         sha256: Hash of its bytes.
         total_pages: Number of pages in it.
-        numbers: 1-based numbers of the pages that come.
+        numbers: 1-based numbers of the selected pages.
         pages: The pages in order.
     """
 
@@ -64,7 +64,7 @@ class DocumentPages:
     pages: Generator[Page, None, None]
 
     def document(self, pages: Iterable[Page]) -> OcrDocument:
-        """The document that some of the pages make."""
+        """A document made of some of the pages."""
         return OcrDocument(self.id, tuple(pages), self.total_pages, self.sha256)
 
 
@@ -87,13 +87,13 @@ class Library(Protocol):
         """Read some pages of a document, or all, and index them."""
 
     def search(self, folder: str, on_page: OnPage) -> tuple[FolderSearch, Sequence[DocumentFile]]:
-        """What can be searched of the documents in a folder."""
+        """The searchable pages of the documents in a folder."""
 
     def picture(self, id: str, page: int, boxes: Sequence[Box]) -> bytes:
         """A page with boxes marked, as the bytes of a PNG or JPEG file."""
 
     def explain(self, error: DeepSeekOCRError) -> str:
-        """What happened and what to do, without paths of this machine."""
+        """Say what happened and what to do, without paths of this machine."""
 
 
 def evidence_picture(
@@ -104,7 +104,7 @@ def evidence_picture(
 
 
 def marked_picture(page: Image.Image, boxes: Sequence[Box]) -> bytes:
-    """A page's picture with boxes marked: PNG, or JPEG where PNG is large, smaller if need be."""
+    """A page's picture with boxes marked: PNG, or JPEG if PNG is too large, scaled down if need be."""
     picture = highlight_boxes(page, boxes)
     data = _encoded(picture, "PNG", optimize=True)
     for quality in (85, 70, 50, 30):

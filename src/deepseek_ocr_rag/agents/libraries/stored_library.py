@@ -1,4 +1,4 @@
-"""Documents that were read and stored elsewhere, as a library: :class:`StoredLibrary`."""
+"""Makes documents that were read and stored elsewhere a library: :class:`StoredLibrary`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from .library import PICTURE_SIDE, DocumentPages, OnPage, counted_pages, marked_
 __all__ = ["StoredDocument", "StoredDocuments", "StoredLibrary"]
 
 INDEXES_KEPT: Final = 4
-"""Indexes kept for the next search; one needs some 10 kB a page."""
+"""How many indexes are kept for the next search; one needs some 10 kB a page."""
 
 MOST_PAGES: Final = 5000
-"""Most pages that one search is over."""
+"""Most pages that one search covers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class StoredDocument:
     """A document that was read.
 
     Attributes:
-        id: What it is called by; not a path.
+        id: The document's id; not a path.
         sha256: Hash of its bytes.
         total_pages: Pages of the file.
-        stored_pages: How many of them were read, those that failed included.
-        version: Changes when a text of it does, such as by a correction.
+        stored_pages: How many pages were read, including failed ones.
+        version: Changes when any of its text changes, for example by a correction.
     """
 
     id: str
@@ -51,13 +51,13 @@ class StoredDocument:
 
 
 class StoredDocuments(Protocol):
-    """Where read documents are stored."""
+    """A store of documents that were read."""
 
     def documents(self) -> Sequence[StoredDocument]:
         """The documents, the newest first."""
 
     def document(self, id: str) -> StoredDocument:
-        """The document that a client means by an id; an error of ours if there is none."""
+        """The document that a client means by an id; raises an error of ours if there is none."""
 
     def pages(self, document: StoredDocument) -> Iterable[str]:
         """Its pages by number, as JSON (:func:`~...reading.cached_pages.page_to_json`)."""
@@ -115,7 +115,7 @@ class StoredLibrary:
         return document, self._index(key, [document])
 
     def search(self, folder: str, on_page: OnPage) -> tuple[FolderSearch, Sequence[DocumentFile]]:
-        """What can be searched: the newest documents, up to a number of pages."""
+        """The searchable pages: those of the newest documents, up to a number of pages."""
         files = self.listing(folder).files
         chosen, left = [], MOST_PAGES
         for each in self._stored.documents():
@@ -137,7 +137,7 @@ class StoredLibrary:
             return marked_picture(whole, boxes)
 
     def explain(self, error: DeepSeekOCRError) -> str:
-        """What happened and what to do."""
+        """Say what happened and what to do."""
         return one_line(str(error))
 
     def _pages(self, document: StoredDocument) -> Iterator[Page]:

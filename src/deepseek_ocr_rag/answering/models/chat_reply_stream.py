@@ -1,4 +1,4 @@
-"""A streamed reply of ``/v1/chat/completions``, piece by piece."""
+"""Reads a streamed reply of ``/v1/chat/completions``, piece by piece."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _OPTIONAL: Final = (
 """Fields that a server may refuse; then the request is sent again without them."""
 
 _ALWAYS_THINKS: Final = re.compile(r"thinking|reason|\bqwq\b|deepseek-r1|\br1\b|magistral", re.I)
-"""Names of models whose prompt opens the thoughts, so that a server without a parser for them
-sends only the tag at their end."""
+"""Names of models whose prompt opens the thoughts, so that a server that cannot parse thoughts sends
+only the closing tag."""
 
 
 class ChatReply(ReplyStream):
@@ -39,7 +39,7 @@ class ChatReply(ReplyStream):
     Args:
         server: Where to ask.
         messages: The conversation.
-        body: Gives the rest of the request; called before each.
+        body: Returns the rest of the request; called before each request.
         max_tokens: Longest reply, without thoughts.
         expect_thoughts: Called if the model thinks and has no room for it.
     """
@@ -124,7 +124,7 @@ def _choices(response: httpx.Response, server: ChatServer) -> Iterator[dict[str,
                 raise server.broken(f"it says{error_words(data.encode())}")
             yield from event.get("choices") or ()
     except httpx.RemoteProtocolError:
-        return  # it stopped coming
+        return  # it broke off
 
 
 def _delta(choice: dict[str, Any]) -> tuple[str, str]:

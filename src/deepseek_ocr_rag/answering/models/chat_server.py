@@ -102,7 +102,7 @@ class ChatServer:
         return names[0]
 
     def context_length(self, model: str) -> int | None:
-        """Tokens of context as vLLM (``max_model_len``) or llama.cpp (``/props``) says, if it does.
+        """Tokens of context, if vLLM (``max_model_len``) or llama.cpp (``/props``) says how many.
 
         Raises:
             LanguageModelUnavailableError: If it lists its models and this one is missing.
@@ -110,7 +110,7 @@ class ChatServer:
         entries = self._models()
         entry = next((entry for entry in entries if entry.get("id") == model), None)
         if entry is None and len(entries) > 1:
-            # llama.cpp answers to any name; a server with several knows them apart.
+            # llama.cpp accepts any name; a server with several models tells them apart.
             names = ", ".join(str(entry.get("id")) for entry in entries[:8])
             raise LanguageModelUnavailableError(
                 f"the server at {self.url} has no model {model}", remedy=f"It serves {names}."
@@ -130,7 +130,7 @@ class ChatServer:
         )
 
     def _get(self, url: str) -> dict[str, Any] | None:
-        """A JSON object; None where the server has none there."""
+        """A JSON object; None if the server has none at this path."""
         with self.client() as client:
             response = client.get(url)
             if response.status_code in _REFUSED:
@@ -145,7 +145,7 @@ class ChatServer:
 
     @contextmanager
     def chat(self, body: Mapping[str, Any]) -> Iterator[httpx.Response]:
-        """Send a request for a reply, and give the response whatever its status."""
+        """Send a request for a reply, and return the response, whatever its status."""
         with (
             self.client() as client,
             client.stream("POST", f"{self.url}/chat/completions", json=body) as response,

@@ -1,4 +1,4 @@
-"""Which models of an Ollama can write answers: :func:`installed_models`."""
+"""Finds the models of an Ollama that can write answers: :func:`installed_models`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .ollama_model import SUGGESTED_MODEL
 __all__ = ["InstalledModels", "installed_models"]
 
 MOST_MODELS: Final = 50
-"""Models to ask the server about, newest first: each needs a request."""
+"""Most models to ask the server about, newest first, because each needs a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class InstalledModels:
 
 
 def installed_models(host: str | None = None, *, allow_remote: bool = False) -> InstalledModels:
-    """The models of an Ollama that write text and that it runs itself; never raises an error of ours.
+    """The models that write text and that this Ollama runs itself; never raises an error of ours.
 
     Args:
         host: Where it listens; by default ``OLLAMA_HOST``, else port 11434 of this machine.

@@ -25,15 +25,15 @@ from .openai_model import OpenAIModel
 __all__ = ["choose_language_model", "language_model", "language_model_named"]
 
 SERVERS: Final = ("openai", "vllm", "llama.cpp", "sglang", "lmstudio")
-"""What may stand before the address of an OpenAI-compatible server."""
+"""Prefixes that may stand before the address of an OpenAI-compatible server."""
 
 ADAPTERS: Final[Mapping[str, tuple[str, str]]] = {
     "langchain_core": ("langchain_deepseek_ocr", "langchain-deepseek-ocr"),
     "llama_index": ("llama_index.readers.deepseek_ocr", "llama-index-readers-deepseek-ocr"),
 }
-"""By the package that a model's class, or one that it inherits from, stands in: the module whose
-``language_model(model)`` makes it fit, and its distribution. Only looked up when such a model is
-passed, so that this package needs no framework."""
+"""Maps the package that defines a model's class, or a base class of it, to the module whose
+``language_model(model)`` adapts the model, and to that module's distribution. It is imported only
+when such a model is passed, so that this package needs no framework."""
 
 _FORMS: Final = "'ollama/<model>', 'openai:http://host:port' or 'none'"
 
@@ -53,10 +53,10 @@ def language_model(
         llm: A name as for :func:`language_model_named`, a chat model of LangChain, an LLM of
             LlamaIndex, or any object that fits :class:`LanguageModel`.
         host: Where Ollama listens.
-        timeout: Longest silence of a model that is named, in seconds.
-        num_ctx: Tokens of context of a model that is named.
-        allow_remote: Whether a model that is named may run on another machine.
-        think: Whether a model that is named may think.
+        timeout: Longest silence in seconds, if ``llm`` is a name.
+        num_ctx: Tokens of context, if ``llm`` is a name.
+        allow_remote: Whether a model given by name may run on another machine.
+        think: Whether a model given by name may think.
 
     Raises:
         ConfigurationError: If it is none of these.
@@ -97,7 +97,7 @@ def _adapted(llm: object, module: str, distribution: str) -> LanguageModel:
 
 
 def _why_no_language_model(llm: object) -> str:
-    """What an object lacks; empty if it fits. Reads no property, because that may ask a server."""
+    """What an object lacks; empty if it fits. Reads no property, which might ask a server."""
     kind = f"the class {llm.__name__}" if isinstance(llm, type) else f"a {type(llm).__name__}"
     if isinstance(llm, type):
         return f"{kind}: pass an object of it"
@@ -120,7 +120,7 @@ def _has(llm: object, name: str) -> bool:
     try:
         inspect.getattr_static(llm, name)
     except AttributeError:
-        # What only __getattr__ gives, as a proxy does.
+        # Members that only __getattr__ gives, as in a proxy.
         return hasattr(type(llm), "__getattr__") and hasattr(llm, name)
     return True
 
@@ -167,7 +167,7 @@ def language_model_named(
 
 
 def _meant(spec: str) -> str:
-    """A question about what was probably meant, or nothing."""
+    """A question that suggests what was probably meant, or an empty text."""
     if spec.strip().startswith(("http://", "https://")):
         return f"Did you mean 'openai:{spec.strip()}'? "
     return did_you_mean_model(spec)

@@ -14,7 +14,7 @@ __all__ = ["checked_embeddings", "why_unfit", "writes_text"]
 def why_unfit(model: str, shown: Mapping[str, Any]) -> str:
     """Why a model cannot write answers, by what ``/api/show`` says; empty if it may.
 
-    Servers before 0.6.4 name no capabilities; there the family decides.
+    Servers before 0.6.4 do not list capabilities; for them the family decides.
     """
     details, info = _mapping(shown.get("details")), _mapping(shown.get("model_info"))
     family = str(info.get("general.architecture") or details.get("family") or "")
@@ -29,7 +29,7 @@ def why_unfit(model: str, shown: Mapping[str, Any]) -> str:
 
 
 def writes_text(server: OllamaServer, model: str) -> bool:
-    """Whether a model writes answers, and runs where its server does.
+    """Whether a model writes answers, and runs on its server's own machine.
 
     Raises:
         LanguageModelError: If the server does not say.
@@ -44,7 +44,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def checked_embeddings(name: str, *, allow_remote: bool = False) -> EmbeddingModel:
-    """The model that ``"ollama/<model>"`` names, if it is there.
+    """The embedding model that ``"ollama/<model>"`` names, after checking that it is there.
 
     Raises:
         ConfigurationError: If the name names none.

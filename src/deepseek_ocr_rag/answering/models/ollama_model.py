@@ -25,26 +25,26 @@ __all__ = ["SUGGESTED_MODEL", "OllamaModel"]
 
 DEFAULT_CONTEXT: Final = 8192
 """Default tokens of context: a question with five passages needs no more, and Ollama
-allocates memory for each."""
+allocates memory for every token."""
 
 STRUCTURED_FROM: Final = (0, 5, 0)
 """First Ollama version that enforces a JSON schema."""
 
 BUILT_FROM_SOURCE: Final = (0, 0, 0)
-"""What an Ollama says that was built from source, which is a new one."""
+"""The version that an Ollama built from source reports; it counts as new."""
 
 SUGGESTED_MODEL: Final = "gemma3:4b"
 
 _LEVELS: Final = re.compile(r"gpt-?oss")
-"""Families that think at a level and always: Ollama ignores ``think: false`` for them."""
+"""Families that always think, at some level: Ollama ignores ``think: false`` for them."""
 
 _SWITCH: Final = re.compile(r"\.(?:Think|IsThinkSet)\b")
-"""The variables by which a template obeys ``think``; one without them always thinks."""
+"""Variables by which a template obeys ``think``; a model without them always thinks."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Thinking:
-    """What a model does about thinking, by what ``/api/show`` says."""
+    """Whether and how a model thinks, according to ``/api/show``."""
 
     able: bool = False
     has_levels: bool = False
@@ -79,7 +79,7 @@ class OllamaModel:
         structured: Whether to ask for answers as JSON. None asks for it if the server
             enforces a schema, as Ollama does from 0.5.0.
         think: Whether a reasoning model may think before it writes; "low", "medium" or "high" for
-            one with levels, such as gpt-oss. None turns it off, or as low as it goes where it
+            one with levels, such as gpt-oss. None turns thinking off, or as low as possible if it
             cannot be turned off; such a model gets 4096 tokens for its thoughts.
 
     Raises:
@@ -120,7 +120,7 @@ class OllamaModel:
         self._num_ctx = num_ctx
         self._most: int | None = None  # tokens of context that the model was trained for
         self._thinking: _Thinking | None = None  # None until the server was asked
-        self._thinks_anyway = False  # it thought although it was told not to
+        self._thinks_anyway = False  # whether it thought although it was told not to
         self._structured = structured
         if not allow_remote:
             self.server.refuse_remote(model)
@@ -131,7 +131,7 @@ class OllamaModel:
         return f"ollama/{self.model}"
 
     def check(self) -> None:
-        """Look at the model, once; raises what :attr:`context_length` raises."""
+        """Check the model, once; raises the same errors as :attr:`context_length`."""
         self._look()
 
     @property
@@ -142,7 +142,7 @@ class OllamaModel:
 
         Raises:
             RemoteModelRefusedError: If Ollama would run the model elsewhere.
-            ConfigurationError: If the model writes no answers, or is to think and cannot.
+            ConfigurationError: If the model writes no answers, or cannot think although it is to.
             LanguageModelError: If the server or the model is missing.
         """
         total, room = self._context()
@@ -222,7 +222,7 @@ class OllamaModel:
         return ReplySettings(options, max_tokens, self._told(), self._expect_thoughts)
 
     def _told(self) -> bool | ThinkingLevel | None:
-        """What to send as ``think``: to a model that cannot, nothing."""
+        """What to send as ``think``; nothing to a model that cannot think."""
         thinking = self._look()
         if not thinking.able:
             return None

@@ -1,4 +1,4 @@
-"""A reply of Ollama's ``/api/chat``, piece by piece."""
+"""Reads a reply of Ollama's ``/api/chat``, piece by piece."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ class ReplySettings:
     options: Mapping[str, int]
     max_tokens: int  # longest reply, without thoughts
     think: bool | ThinkingLevel | None
-    expect_thoughts: Callable[[], None]  # called if it thinks without room for it
+    expect_thoughts: Callable[[], None]  # called if it thinks although it has no room for that
 
     @property
     def has_room(self) -> bool:
-        """Whether the model may write more tokens than its reply has."""
+        """Whether the model has tokens for thoughts besides those of its reply."""
         return self.options["num_predict"] > self.max_tokens
 
 
 class ModelReply(ReplyStream):
     """A reply of Ollama's ``/api/chat``.
 
-    Parts that are equal to the one before them are held back until another one comes: if Ollama
-    ends the reply because of them, they are left out.
+    Parts that are equal to the part before them are held back until a different one comes. If Ollama
+    stops the reply because of them, they are left out.
 
     Args:
         server: Where to ask.
         model: As the server names it.
         messages: The conversation.
         settings: Called before each request.
-        schema: What to hold the reply to.
+        schema: The JSON schema that the reply must follow.
     """
 
     def __init__(

@@ -23,10 +23,10 @@ from .thoughts import THINKING_ROOM
 __all__ = ["KEY_VARIABLE", "OpenAIModel"]
 
 DEFAULT_CONTEXT: Final = 8192
-"""Tokens of context where the server does not say: what small servers are started with."""
+"""Tokens of context if the server does not say: the usual setting of small servers."""
 
 KEY_VARIABLE: Final = "DSOCR_LLM_API_KEY"
-"""A variable of our own: ``OPENAI_API_KEY`` must not be sent to any server by accident."""
+"""Our own variable, so that ``OPENAI_API_KEY`` is not sent to some other server by accident."""
 
 
 @with_known_settings()
@@ -39,17 +39,17 @@ class OpenAIModel:
     Args:
         base_url: ``http://host:port`` or ``http://host:port/v1``.
         model: As the server names it; without it, the only model that it serves.
-        api_key: Sent as a bearer token; ``DSOCR_LLM_API_KEY`` without it.
-        context_length: Tokens of context; without it as many as the server says (vLLM,
+        api_key: Sent as a bearer token; by default ``DSOCR_LLM_API_KEY``.
+        context_length: Tokens of context; by default as many as the server says (vLLM,
             llama.cpp), else 8192.
         timeout: Longest silence in seconds.
         max_seconds: Longest time for a whole reply.
         allow_remote: Whether the documents' text may go to another machine.
-        structured: Whether to ask for answers as JSON that fits a schema. A server that refuses
-            that is asked again without.
+        structured: Whether to ask for answers as JSON that fits a schema. If a server refuses
+            the schema, it is asked again without one.
         think: Whether a reasoning model may think before it writes; "low", "medium" or "high" for
-            one with levels. None turns it off where the model's chat template can; a model that
-            thinks all the same gets 4096 tokens for it.
+            one with levels. None turns thinking off if the model's chat template can; a model that
+            still thinks gets 4096 tokens for it.
 
     Raises:
         RemoteModelRefusedError: If the server is another machine.
@@ -123,7 +123,7 @@ class OpenAIModel:
         return f"openai/{self.model}"
 
     def check(self) -> None:
-        """Look for the server and the model, once; raises what :attr:`context_length` raises."""
+        """Check the server and the model, once; raises the same errors as :attr:`context_length`."""
         _ = self.context_length
 
     @property
@@ -167,7 +167,7 @@ class OpenAIModel:
         return ChatReply(self.server, messages, body, max_tokens, self._expect_thoughts)
 
     def _thinking(self) -> dict[str, Any]:
-        """What chat templates take (vLLM, SGLang, llama.cpp), and OpenAI's field for levels."""
+        """The switches of chat templates (vLLM, SGLang, llama.cpp), and OpenAI's field for levels."""
         level = self.think if isinstance(self.think, str) else None
         if level is None and self._has_levels():
             level = "medium" if self.think else "low"
@@ -193,7 +193,7 @@ def _form(schema: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _checked_url(base_url: str) -> str:
-    """The URL of the API, which ends with ``/v1`` or what else its path is."""
+    """The URL of the API, which ends with ``/v1`` unless it has a path of its own."""
     url = base_url.strip().rstrip("/")
     try:
         parts = urlsplit(url)

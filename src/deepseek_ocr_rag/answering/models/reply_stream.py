@@ -1,4 +1,4 @@
-"""What streamed replies of all servers share: :class:`ReplyStream`."""
+"""Has what the streamed replies of all servers share: :class:`ReplyStream`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ReplyStream"]
 class ReplyStream(Iterator[str]):
     """Iterates over the pieces of a reply. Closing it ends the request.
 
-    What the model thinks is in ``thinking``. If it thinks although it was told not to, it is asked
+    ``thinking`` has what the model thinks. If it thinks although it was told not to, it is asked
     once more, with room for its thoughts. ``warnings`` and ``finish_reason`` are final when the
     iterator is exhausted.
 

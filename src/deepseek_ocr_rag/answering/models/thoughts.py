@@ -1,7 +1,7 @@
-"""Keeps what a reasoning model thinks apart from what it replies.
+"""Separates what a reasoning model thinks from what it replies.
 
-Servers mostly send thoughts in a field of their own. Some leave them in the reply, between tags;
-and where the prompt has opened the tag already, only the closing one comes.
+Most servers send thoughts in a field of their own. Some leave them in the reply, between tags; if
+the prompt has already opened the tag, only the closing one comes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 __all__ = ["THINKING_ROOM", "ThoughtSplitter", "without_thoughts"]
 
 THINKING_ROOM: Final = 4096
-"""Tokens that a model gets for its thoughts where it cannot be kept from thinking."""
+"""Tokens for the thoughts of a model that cannot be kept from thinking."""
 
 _TAGS: Final = (
     ("<think>", "</think>"),
@@ -22,30 +22,30 @@ _TAGS: Final = (
     ("[THINK]", "[/THINK]"),
     ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
 )
-"""The tags of Qwen, DeepSeek and most others, of less common templates, of Magistral, of gpt-oss."""
+"""The tags of Qwen, DeepSeek and most others; of less common templates; of Magistral; of gpt-oss."""
 
 _INSIDE: Final = _TAGS[0]
-"""The only tags that are looked for inside a reply."""
+"""The only tags that count inside a reply, not just at its start."""
 
 _LONGEST: Final = max(len(end) for _, end in _TAGS)
 
 
 class ThoughtSplitter:
-    """Takes a reply in pieces and gives back what is not thought; the rest is in ``thinking``.
+    """Takes a reply in pieces and returns it without the thoughts, which are in ``thinking``.
 
-    Thoughts stand at the start of a reply; between tags that end, they may also stand further on
-    in it, but not in JSON.
+    Thoughts stand at the start of a reply. Between an opening and a closing tag, they may also stand
+    further on, but not in JSON.
 
     Args:
-        opened: Whether the prompt opened the thoughts, so that all is held back until they end. A
-            reply in which they never end has none.
+        opened: Whether the prompt opened the thoughts, so that everything is held back until they
+            end. If they never end, the whole text counts as the reply.
     """
 
     def __init__(self, *, opened: bool = False) -> None:
         self._opened = opened
         self._end = ""  # the tag that ends the open thoughts
         self._held: list[str] = []
-        self._tail = ""  # the last of what is held, in which a tag may begin
+        self._tail = ""  # the end of the held text, in which a tag may begin
         self._speaking = self._is_json = False
         self._thoughts: list[str] = []
 
@@ -61,7 +61,7 @@ class ThoughtSplitter:
         return bool(self._end) and not self._speaking and begun
 
     def feed(self, piece: str) -> str:
-        """Take a piece; return the part of the reply that is sure by now."""
+        """Take a piece; return the part of the reply that is certain by now."""
         self._held.append(piece)
         self._tail += piece
         text = ""
@@ -78,9 +78,9 @@ class ThoughtSplitter:
         return (_INSIDE[0] if self._end else "") + held
 
     def _is_waiting(self) -> bool:
-        """Whether nothing can be said of what is held; then only its end is looked at again."""
+        """Whether the held text is still undecided; then only its end needs to be looked at again."""
         if self._opened and "".join(self._held[:8]).lstrip().startswith("{"):
-            self._opened = False  # JSON from the first character on: it did not think
+            self._opened = False  # It is JSON from the first character on: the model did not think.
         if self._end or self._opened:
             ends = [self._end] if self._end else [end for _, end in _TAGS]
             if any(end in self._tail for end in ends):
@@ -94,7 +94,7 @@ class ThoughtSplitter:
         return any(start.startswith(self._tail) for start, _ in _TAGS)
 
     def _step(self) -> str:
-        """Take a tag, or the text before one, off what is held; return the text."""
+        """Remove a tag, or the text before one, from the held text; return the text."""
         text, self._held, self._tail = "".join(self._held), [], ""
         if self._end or self._opened:
             at, end = min(
@@ -128,7 +128,7 @@ class ThoughtSplitter:
         self._held, self._tail = [text], text
 
     def _open_tag_at(self, text: str) -> int:
-        """Where an opening tag stands, or may be beginning; the length where none does."""
+        """Where an opening tag stands or may begin; the length of the text if there is none."""
         if self._is_json:
             return len(text)
         tag = _INSIDE[0]
@@ -143,7 +143,7 @@ class ThoughtSplitter:
 def without_thoughts(
     pieces: Iterable[str], splitter: ThoughtSplitter | None = None
 ) -> Iterator[str]:
-    """Leave out what a model thinks at the start of a reply; ``splitter`` keeps it."""
+    """Leave out what a model thinks; ``splitter`` keeps the thoughts."""
     splitter = splitter or ThoughtSplitter()
     for piece in pieces:
         if text := splitter.feed(piece):

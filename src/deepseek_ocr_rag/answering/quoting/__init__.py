@@ -1,1 +1,1 @@
-"""Answers without a language model: which sentences of the documents fit a question."""
+"""Answers without a language model: finds the sentences of the documents that fit a question."""

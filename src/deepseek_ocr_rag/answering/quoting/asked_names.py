@@ -1,4 +1,4 @@
-"""The names in a question, and whether anything but a name explains their capitals."""
+"""Finds the names in a question, and whether something else may explain their capitals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .name_words import CALENDAR, DETERMINERS, GERMAN_ARTICLES, PREPOSITIONS, RO
 __all__ = ["AskedName", "asked_names", "is_abbreviation"]
 
 _DATE_FORM: Final = re.compile(r"[YMDHS]+")
-"""Such as "YYYY" in the form that an answer shall have."""
+"""Placeholders such as "YYYY", which describe the form of the answer."""
 
 _POSSESSIVE: Final = re.compile("['’]s$")
 _ELISION: Final = re.compile(r"(?<![^\W_])([^\W\d_]{1,5}['’])(?=[^\W\d_])")
@@ -29,7 +29,7 @@ _QUOTE: Final = re.compile('["“”„«»‘《「]$')
 _NOT_NAMES: Final = ROLES | CALENDAR
 
 _SHORTEST_EMPHASIS: Final = 5
-"""Letters from which a word in capitals may only be emphasised: "the TOTAL amount"."""
+"""From so many letters on, a word in capitals may just be emphasised: "the TOTAL amount"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ class AskedName:
 
     Attributes:
         text: As the question writes it, without a possessive ending.
-        words: Those whose capital the beginning of a sentence does not explain.
-        size: How many words it has, with those that begin a sentence.
+        words: The words whose capital is not explained by the beginning of a sentence.
+        size: How many words it has, including those that begin a sentence.
         certain: Whether only a name explains the capital. It does not follow an article, is not
-            in quotation marks or in capitals altogether, and the question is in a language that
-            capitalises names only and does not capitalise all its words, like a title.
+            in quotation marks or all in capitals; the question is in a language that
+            capitalises only names, and is not written with capitals throughout, like a title.
     """
 
     text: str
@@ -52,11 +52,11 @@ class AskedName:
 
 
 def asked_names(question: str) -> tuple[AskedName, ...]:
-    """The names in a question, none if it is in capitals; for German, what may be a name."""
+    """The names in a question; none if it is all in capitals. In German, words that may be names."""
     asked = parse_query(question).asked
     if asked.isupper():
         return ()
-    # "d'Orsay" has a name; "O'Neill" is one.
+    # "d'Orsay" contains a name; "O'Neill" is one.
     asked = _ELISION.sub(lambda match: f"{match[1]} " if match[1].islower() else match[0], asked)
     facts = claimed_facts(asked)
     spoken = languages(asked)
@@ -77,7 +77,7 @@ def asked_names(question: str) -> tuple[AskedName, ...]:
 
 
 def is_abbreviation(word: str) -> bool:
-    """Whether it has a capital behind the first letter."""
+    """Whether it has a capital after the first letter."""
     return any(map(str.isupper, word[1:]))
 
 
@@ -88,7 +88,7 @@ def _may_be_name(name: Name, left_out: frozenset[str]) -> bool:
 
 
 def _without_article(plain: str) -> Iterator[Name]:
-    """Capitalised words of a German text that may be names: most nouns stand behind an article."""
+    """Capitalised German words that may be names, because they follow no article as most nouns do."""
     before = ""
     for start, end in sentence_spans(plain):
         for word in _CAPITALISED.finditer(plain, start, end):
@@ -98,7 +98,7 @@ def _without_article(plain: str) -> Iterator[Name]:
 
 
 def _runs(facts: Facts, names: list[Name]) -> Iterator[list[Name]]:
-    """Names with nothing between them."""
+    """Groups of names with nothing between them."""
     run: list[Name] = []
     for name in names:
         if (

@@ -1,4 +1,4 @@
-"""Which content words of a question stand nowhere in what is quoted for it."""
+"""Finds the content words of a question that do not occur in what is quoted for it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LETTERS: Final = re.compile(rf"[^\W_{CJK}]{{2,}}")
 _HOW: Final = re.compile(
     r"\b(?:how|wie|hoe|hur|hvor|jak|quão|cuán|quanto)\s([^\W\d_]{2,20})", re.IGNORECASE
 )
-"""What stands behind "how" asks and states nothing: "how long", "hoe lang", "jak długo"."""
+"""Words after "how", which only ask: "how long", "hoe lang", "jak długo"."""
 
 _FIGURES: Final = frozenset(
     terms("""
@@ -36,7 +36,7 @@ _FIGURES: Final = frozenset(
     belopp antal pris beløb dato cena kwota liczba
     """)
 )
-"""Words for a figure or a date, which a source gives without calling it so."""
+"""Words for a figure or a date, which a source gives without naming it like this."""
 
 _VERBS: Final = frozenset(
     terms("""
@@ -48,20 +48,21 @@ _VERBS: Final = frozenset(
     kosztuje kosztują wynosi wynosił trwa ma
     """)
 )
-"""Verbs that join a thing and its figure. Rows of tables have none."""
+"""Verbs that join a thing and its figure. Rows of tables have no verbs."""
 
 _STEM: Final = 4
 _ENDING: Final = 3
-"""Letters of a word that stay, and that may change, where a language is not English."""
+"""Fewest letters of a word that must stay, and most that may change, in languages other than
+English."""
 
 _SHORTEST_PART: Final = 6
-"""Letters of a word that counts as present as a part of a longer one: "Leuchtturmwärter"."""
+"""Fewest letters of a word that counts as present within a longer one: "Leuchtturmwärter"."""
 
 
 def asked_words(question: str) -> dict[str, str]:
     """The content words of a question, as it writes them, each with its term.
 
-    No numbers, nor pairs of Chinese, Japanese or Korean characters, which are no words.
+    Numbers are left out, and so are pairs of Chinese, Japanese or Korean characters, which are not words.
     """
     spoken = languages(question) & {*LANGUAGES}
     asked = set(content_words(question)).difference(*map(stop_words, spoken))
@@ -72,20 +73,20 @@ def asked_words(question: str) -> dict[str, str]:
 def lacking_words(
     question: str, units: Sequence[CitableUnit], passages: Sequence[Passage]
 ) -> tuple[str, ...]:
-    """The content words of a question that some sentences and rows do not have.
+    """The content words of a question that the quoted sentences and rows lack.
 
-    What stands above these counts: the head of a table, headings, the document's name. So do inflected
-    and misread words and those with the same meaning that are known; "year" and "price" where there is a
-    figure; verbs such as "cost" where there are rows. None is lacking in a question for a measure
-    that is calculated from items with other names.
+    Words that stand above the quotes count as present: the head of a table, headings, the document's
+    name. So do inflected and misread words and known synonyms; "year" and "price" if there is a
+    figure; and verbs such as "cost" if there are rows. Nothing is lacking if the question asks for a
+    measure that is calculated from items with other names.
 
     Args:
         question: The question.
-        units: What is quoted.
-        passages: Those that the units are from.
+        units: The quoted units.
+        passages: The passages that the units are from.
 
     Returns:
-        As the question writes them.
+        The words, as the question writes them.
     """
     asked = parse_query(question).asked
     if related_items(asked):
@@ -122,7 +123,7 @@ def _vocabulary(units: Sequence[CitableUnit], passages: Sequence[Passage]) -> fr
 
 
 def _is_inflected(term: str, there: Collection[str]) -> bool:
-    """Whether some terms have a word with another ending, or as a part of a longer word."""
+    """Whether the terms include the word with another ending, or as a part of a longer word."""
     stem = term[: max(_STEM, len(term) - _ENDING)]
     longest = len(stem) + _ENDING
     return any(

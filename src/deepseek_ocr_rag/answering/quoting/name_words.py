@@ -1,4 +1,4 @@
-"""Words that explain a capital in a question: what precedes it, or a word that is not a name.
+"""Words that explain a capital in a question: words before it, or words that are not names.
 
 To add a language, add its words here, and its function words in :mod:`...text.stop_words`.
 """
@@ -30,8 +30,8 @@ DETERMINERS: Final = _words(
     "na nos nas ao à pelo pela seu sua qual quais de het een welk welke uw ons onze en ett den det",
     "vilken vilket vilka et ei din ditt din hvilken hvilket hvilke jaki jaka jakie какой какая какое",
 )
-"""Articles and what stands in their place, in languages that capitalise names only. Behind one a
-capital often shows how a contract writes ("the Owner"), and in some languages a name."""
+"""Articles and words in their place, in languages that capitalise only names. After one, a capital
+is often the style of a contract ("the Owner"), and in some languages a name."""
 
 GERMAN_ARTICLES: Final = _words(
     "der die das des dem den ein eine einen einem einer eines kein keine keinen keinem keiner",
@@ -42,22 +42,22 @@ GERMAN_ARTICLES: Final = _words(
     "wieviele wenige wenigen mehrere einige einigen beide beiden zwei drei vier fünf sechs sieben",
     "acht neun zehn elf zwölf im am zum zur vom beim ins ans",
 )
-"""Articles, with prepositions that hold one, and what stands in their place. German nouns that follow
-none are names, plurals or substances."""
+"""German articles, prepositions that contain one, and words in their place. German nouns that follow
+none of these are names, plurals or substances."""
 
 # "de" is an article in Dutch and a preposition before names in French and Spanish.
 PREPOSITIONS: Final = {"fr": _words("de"), "es": _words("de"), "pt": _words("de")}
-"""Words that stand before names in these languages, and are articles in others."""
+"""Words that stand before names in these languages, but are articles in others."""
 
 INFLECTS_NAMES: Final = frozenset(("pl", "ru"))
-"""Languages with a name for each case: Warszawa, w Warszawie."""
+"""Languages that inflect names by case: Warszawa, w Warszawie."""
 
 CALENDAR: Final = _words(
     "monday tuesday wednesday thursday friday saturday sunday january february march april may june",
     "july august september october november december easter christmas internet",
     "spring summer autumn fall winter",
 )
-"""Words that English capitalises and documents state otherwise, as a date or "weekdays"."""
+"""Words that English capitalises and that documents may write differently: a date, "weekdays"."""
 
 ROLES: Final = _words(
     "ceo cfo coo cto cio vp hr pr vat gdp roi usd eur gbp chf us usa uk uae eu un fy ytd yoy",
@@ -72,5 +72,5 @@ ROLES: Final = _words(
     "sociedad direttore presidente consiglio assemblea società voorzitter bestuur directeur ordförande",
     "styrelse styrelsen direktör prezes zarząd rada dyrektor президент директор совет",
 )
-"""What documents often say in other words: roles, bodies, parts of documents, currencies,
-countries, units, terms of reports."""
+"""Capitalised words for which documents often use others: roles, bodies, parts of documents,
+currencies, countries, units, terms of reports."""

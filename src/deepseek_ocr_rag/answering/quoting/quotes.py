@@ -2,8 +2,8 @@
 
 A word counts more the fewer sentences have it (inverse document frequency over the
 sentences at hand), and less in a long sentence. The words of the heading, or of the
-head of its table, count as words of the sentence, but one with words of its own stands first. Rows
-of one table that fit equally well are one quote.
+head of its table, count as words of the sentence, but a sentence that has the words itself comes
+first. Rows of one table that fit equally well are one quote.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ _LENGTH_PRIOR: Final = 10
 rank above a whole sentence."""
 
 AS_GOOD: Final = 0.8
-"""Share of the best row's score from which a row of the same table is shown with it."""
+"""From this share of the best row's score on, a row of the same table is shown with it."""
 
 MOST_ROWS: Final = 12
 """Rows of one quote."""
 
 _LAST_NUMBER: Final = re.compile(r"[0-9]{1,4}(?=[^0-9]*$)")
 LONGEST_FOOT: Final = 60
-"""Characters of a line at the foot of each page, such as "Form 10-Q | 21"."""
+"""Most characters of a line at the foot of each page, such as "Form 10-Q | 21"."""
 
 SIGNATURE_LINES: Final = 2
 LONGEST_SIGNATURE: Final = 80
-"""Most lines below the closing of a letter that can be its signature, and characters of one."""
+"""Most lines below the closing of a letter that can be its signature, and most characters of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Quoter:
         asked = parse_query(text).asked
         wanted = set(with_stems(question_terms(asked)))
         scored = [
-            # An earlier passage fits better as a whole.
+            # On a tie, the earlier passage fits better as a whole.
             (self._score(unit, wanted) / (1 + 0.1 * rank), unit)
             for rank, group in enumerate(self._units)
             for unit in group
@@ -127,7 +127,7 @@ class Quoter:
         quotes: Sequence[Sequence[CitableUnit]],
         scored: Sequence[tuple[float, CitableUnit]],
     ) -> Iterator[list[CitableUnit]]:
-        """A quote, and behind a line that only introduces a table the best rows of this table."""
+        """A quote; if it is a line that only introduces a table, also the best rows of this table."""
         yield quote
         line = quote[0]
         if line.is_row or not line.text.rstrip().endswith(":"):
@@ -144,7 +144,7 @@ class Quoter:
         return not wanted.isdisjoint(with_stems(sorted(unit.terms)))
 
     def _table(self, scored: Sequence[tuple[float, CitableUnit]]) -> list[list[CitableUnit]]:
-        """The rows of the table that fits best, or stands in a passage that does; none without."""
+        """The rows of the best table, or of one in the best passages; none if there is no table."""
         rows = [unit for score, unit in scored if unit.is_row and (score > 0 or unit.passage < 2)]
         if not rows:
             return []
@@ -169,7 +169,7 @@ class Quoter:
             yield unit
 
     def says(self, text: str) -> bool:
-        """Whether a sentence has a content word of the question in the form that it has there."""
+        """Whether a sentence has a content word of the question in exactly the same form."""
         wanted = set(question_terms(parse_query(text).asked))
         return any(
             wanted & (unit.terms | unit.terms_above) for group in self._units for unit in group
@@ -183,7 +183,7 @@ class Quoter:
         found = self._terms[unit]
         shared = wanted & found
         for term in wanted - found:
-            # "How tall is it?" asks for what stands below "Height".
+            # "How tall is it?" asks for the figure below "Height".
             shared |= set(sorted(MEASURE_WORDS.get(term, frozenset()) & found)[:1])
         score = sum(math.log(1 + self._total / self._count[term]) for term in shared)
         return score / math.sqrt(len(found) + _LENGTH_PRIOR)
@@ -192,7 +192,7 @@ class Quoter:
 def _without_feet(
     passages: Sequence[Passage], units: Sequence[Sequence[CitableUnit]]
 ) -> list[list[CitableUnit]]:
-    """Leave out lines that pages share but for the page's number: feet that were read as text."""
+    """Leave out lines that pages share except for a page number: feet that were read as text."""
     pages: dict[tuple[str, str, int], set[int]] = {}
     keys: dict[CitableUnit, tuple[str, str, int]] = {}
     for passage, group in zip(passages, units, strict=True):

@@ -1,4 +1,4 @@
-"""Whether passages are about a question at all: search nearly always finds something."""
+"""Decides whether passages are about a question at all, because search nearly always finds something."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from .vocabulary import names_of, years_of
 __all__ = ["ENOUGH", "ENOUGH_FIT", "is_about", "is_said", "relevance"]
 
 ENOUGH: Final = 1 / 3
-"""Relevance from which to quote. A higher threshold refuses many questions that the documents
+"""Lowest relevance at which to quote. A higher threshold refuses many questions that the documents
 answer in other words; a lower one quotes for any question."""
 
 ENOUGH_FIT: Final = 0.14
-"""The same for :meth:`Retriever.fit`, which refuses more of the others where it knows enough pages.
+"""The same for :meth:`Retriever.fit`, which with enough pages refuses more unanswerable questions.
 ``benchmarks/NOTES.md`` says on what it was chosen."""
 
 FEWEST_WORDS: Final = 3
-"""Words of a question that one sentence says by chance more seldom than two."""
+"""Fewest words that a question must have: a sentence may have one or two words by chance."""
 
 ABOUT_NAME: Final = 0.02
 ABOUT_YEAR: Final = 0.08
-"""Shares of a document's chunks that have a name or a year, from which it is about these."""
+"""A document is about a name, or a year, if at least this share of its chunks has it."""
 
 
 def relevance(question: str, passages: Iterable[Passage], frequencies: TermFrequencies) -> float:
@@ -53,10 +53,10 @@ def relevance(question: str, passages: Iterable[Passage], frequencies: TermFrequ
 
 
 def is_said(question: str, passages: Sequence[Passage]) -> bool:
-    """Whether one sentence or table row has all words of a question, of which there are enough.
+    """Whether one sentence or table row has all words of a question, if the question has enough.
 
-    The lines that it answers to count. A page may fit a question badly because most of it is about
-    something else.
+    The lines above it count, too. This helps if a page fits a question badly only because most of
+    it is about something else.
     """
     asked = set(content_words(parse_query(question).asked))
     if len(asked) < FEWEST_WORDS:
@@ -74,9 +74,10 @@ def is_said(question: str, passages: Sequence[Passage]) -> bool:
 def is_about(question: str, passages: Iterable[Passage], frequencies: TermFrequencies) -> bool:
     """Whether one of the passages may be about all names and years of a question.
 
-    It has each, or its document has it in its name or in some share of its chunks. A report of one
-    company mentions others once or twice, and earlier years more seldom than its own. Names that
-    no document has as they are written do not count: see :class:`Vocabulary`.
+    The passage must have each of them, or its document must have it in its name or in enough of its
+    chunks. A report of one company mentions other companies once or twice, and earlier years more
+    seldom than its own. Names that no document has in this spelling do not count: see
+    :class:`Vocabulary`.
     """
     wanted = [
         (term, least)

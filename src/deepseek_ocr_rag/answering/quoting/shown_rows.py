@@ -16,7 +16,7 @@ def shown_rows(heads: Sequence[str], rows: Sequence[str], shown: Callable[[str],
     Args:
         heads: The rows of its head, as the page's Markdown has them: ``| a | b |`` or HTML.
         rows: Those below it.
-        shown: What to make of the text of a cell.
+        shown: Turns the text of a cell into the text to show.
     """
     grid = [[cell.strip().replace("\\|", "|") for cell in cells_of_row(row)] for row in rows]
     names: list[str] = []

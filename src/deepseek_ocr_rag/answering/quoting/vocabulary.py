@@ -1,4 +1,4 @@
-"""The words of all documents, and which names of a question none of them has."""
+"""Collects the words of all documents, and finds the names of a question that none of them has."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _OTHER_SCRIPT: Final = re.compile(r"[^\W\d_A-Za-z\u00aa-\u02af\u1e00-\u1eff]{2,}
 
 _SHORTEST_STEM: Final = 4
 _LONGEST_ENDING: Final = 3
-"""Letters of a name that stay, and that change, where a language inflects it."""
+"""Fewest letters of a name that stay, and most that change, if a language inflects it."""
 
 _SHORTEST_PART: Final = 6
-"""Letters from which a name counts as present as a part of a longer word, such as a web address."""
+"""Fewest letters of a name that counts as present within a longer word, such as a web address."""
 
 _BETWEEN: Final = r"\W{1,3}(?:\w{1,3}\W{1,3})?"
-"""Between the words that an abbreviation stands for: at most one short one, such as "of"."""
+"""Between the words that an abbreviation stands for, one short word such as "of" is allowed."""
 
 _MEASURE_TERMS: Final = frozenset(
     term
@@ -57,7 +57,7 @@ _SHORTEST_NAME: Final = 3
 def names_of(question: str) -> tuple[str, ...]:
     """The names in a question, without roles, currencies and names of measures.
 
-    None where the question may be in a language that capitalises nouns.
+    There are none if the question may be in a language that capitalises nouns.
     """
     if not languages(parse_query(question).asked).isdisjoint(("de", "zh")):
         return ()
@@ -90,7 +90,7 @@ class Vocabulary:
 
     @cached_property
     def _letters(self) -> str:
-        """All texts without anything but letters and digits, in lower case."""
+        """The letters and digits of all texts, in lower case, and nothing else."""
         return "\n".join(re.sub(r"[\W_]+", "", text.casefold()) for text in self._texts)
 
     @cached_property
@@ -99,13 +99,13 @@ class Vocabulary:
 
     @cached_property
     def _small(self) -> frozenset[str]:
-        """The words that stand somewhere without a capital."""
+        """The words that occur somewhere without a capital."""
         found = (word for text in self._texts for word in _WORD.findall(plain_text(text)))
         return frozenset(word for word in found if word.islower())
 
     @cached_property
     def _has_other_scripts(self) -> bool:
-        """Whether a name may stand there in other letters: Москва is Moskva."""
+        """Whether the texts may write a name in another script: Москва is Moskva."""
         return any(_OTHER_SCRIPT.search(text) for text in self._texts)
 
     @cached_property
@@ -113,12 +113,12 @@ class Vocabulary:
         return languages_of_texts(self._texts)
 
     def lacking_names(self, question: str) -> tuple[AskedName, ...]:
-        """The names in a question that stand in none of the texts, in any form that is known.
+        """The names in a question that occur in none of the texts, in any known form.
 
-        Of several words in a row at least half must be missing. Inflected and misread forms count
-        as present, and so do the words that an abbreviation stands for. None is certain to be a name
-        where the texts are in other languages, which have other names for the same, or write
-        other capitalised words of the question without a capital.
+        At least half of the words of a name must be missing. Inflected and misread forms count
+        as present, and so do the words that an abbreviation stands for. None is ``certain`` to be a
+        name if the texts are in other languages, which may have another name for the same thing, or
+        if they write other capitalised words of the question without a capital.
         """
         spoken = languages(parse_query(question).asked)
         names = asked_names(question)
@@ -127,35 +127,35 @@ class Vocabulary:
             lacking = [word for word in name.words if self._lacks(word, spoken)]
             if lacking and len(lacking) * 2 >= name.size:
                 found.append(name)
-        # Who writes one noun with a capital writes others so.
+        # A question that capitalises one ordinary noun may capitalise others.
         certain = all(name.certain or is_abbreviation(name.words[0]) for name in found)
         if not certain or self._explains_capitals(names, spoken):
             found = [replace(name, certain=False) for name in found]
         return tuple(found)
 
     def missing_names(self, question: str) -> tuple[str, ...]:
-        """Those of :meth:`lacking_names` of which it is certain that they are names."""
+        """Those of :meth:`lacking_names` that are certain to be names."""
         found = self.lacking_names(question)
         return tuple(dict.fromkeys(name.text for name in found if name.certain))
 
     def missing_words(self, question: str) -> tuple[str, ...]:
-        """The content words of a question that stand in none of the texts in any form.
+        """The content words of a question that occur in none of the texts in any form.
 
-        As the question writes them, see :func:`asked_words`.
+        They are returned as the question writes them, see :func:`asked_words`.
         """
         missing = {w: t for w, t in asked_words(question).items() if t not in self._terms}
         known = equivalent_words(missing.values(), self._terms) if missing else {}
         return tuple(word for word, term in missing.items() if not known[term])
 
     def _explains_capitals(self, names: Sequence[AskedName], spoken: frozenset[str]) -> bool:
-        """Whether the texts write a capitalised word small, or other languages or scripts."""
+        """Whether the texts have a capitalised word in lower case, or use other languages or scripts."""
         words = {word.lower() for name in names for word in name.words if not is_abbreviation(word)}
         if not words.isdisjoint(self._small) or (names and self._has_other_scripts):
             return True
         return bool(names and self._languages) and self._languages.isdisjoint(spoken)
 
     def _lacks(self, name: str, spoken: frozenset[str]) -> bool:
-        # "Orlen'a" is Orlen in Polish, and O'Neill has his name in common with Neill.
+        # "Orlen'a" is a Polish form of Orlen, and "Neill" is a part of "O'Neill".
         wanted = terms(max(_APOSTROPHE.split(name), key=len))
         missing = [term for term in wanted if term not in self._terms]
         if not missing:
@@ -172,7 +172,7 @@ class Vocabulary:
         )
 
     def _is_inflected(self, term: str) -> bool:
-        """Whether a word of the texts differs in its last letters only."""
+        """Whether a word of the texts differs only in its last letters."""
         plain = _without_marks(term)
         stem = plain[: max(_SHORTEST_STEM, len(plain) - _LONGEST_ENDING)]
         longest = len(stem) + _LONGEST_ENDING
@@ -184,7 +184,7 @@ class Vocabulary:
         return len(term) >= _SHORTEST_PART and term in self._letters
 
     def _stands_for(self, abbreviation: str) -> bool:
-        """Whether words in a row begin with the capitals of an abbreviation."""
+        """Whether consecutive words begin with the capitals of an abbreviation."""
         letters = re.sub(r"[\W_]+", "", abbreviation.casefold())
         if len(letters) >= _SHORTEST_PART and letters in self._letters:
             return True
@@ -196,11 +196,11 @@ class Vocabulary:
 
 
 def _other_spellings(term: str) -> tuple[str, str]:
-    """Without accents, and as where there are none on a keyboard: Muller and Mueller."""
+    """The spellings without accents, as on a keyboard that has none: Muller and Mueller."""
     return _without_marks(term), _without_marks(term.translate(_DIGRAPHS))
 
 
 def _without_marks(term: str) -> str:
-    """Without accents: Zürich and Zurich, Łódź and Lodz are one place."""
+    """Remove accents: Zürich and Zurich, Łódź and Lodz are the same place."""
     apart = unicodedata.normalize("NFD", term.translate(_BARRED))
     return "".join(letter for letter in apart if not unicodedata.combining(letter))

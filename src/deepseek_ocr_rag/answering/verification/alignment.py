@@ -1,4 +1,4 @@
-"""Compares positions: what a source has where a statement has a number or a name.
+"""Compares positions: finds what a source has where a statement has a number or a name.
 
 "Touch Devices at the bottom" and "touch Reset at the bottom" differ in one word. The
 statement is false even if "Devices" occurs elsewhere on the page, because the words
@@ -71,10 +71,10 @@ def words_in(plain: str, span: tuple[int, int]) -> list[tuple[int, int]]:
 def is_displaced(claim: str, span: tuple[int, int], source: str) -> bool:
     """Whether a source has something else of the same kind where a claim has a fact.
 
-    Two positions are the same if the words on either side agree, counted outwards up to the first
-    that differs, by :data:`ENOUGH`. Consecutive names count as one name, and a date as one number.
-    The source, a sentence, may have the fact as well, if the words around that agree less. Both
-    texts are without markup; ``span`` is the fact's in the claim.
+    Two positions are the same if the words on either side, counted outwards up to the first that
+    differs, agree by at least :data:`ENOUGH`. Consecutive names count as one name, and a date as one
+    number. The source sentence may have the fact elsewhere too, if the words around it agree less.
+    Both texts are without markup; ``span`` is the fact's position in the claim.
     """
     mine, theirs = runs_of(claim), runs_of(source)
     for index, run in enumerate(mine):
@@ -119,7 +119,7 @@ def _term(text: str) -> str:
 
 
 def _before(runs: Sequence[Sequence[Token]], index: int) -> list[str]:
-    """The terms before a run, as many as are compared, outwards."""
+    """The terms before a run, nearest first, as many as are compared."""
     near = [token for run in runs[max(0, index - ENOUGH) : index] for token in run]
     return [token.term for token in reversed(near[-ENOUGH:])]
 
@@ -130,7 +130,7 @@ def _after(runs: Sequence[Sequence[Token]], index: int) -> list[str]:
 
 
 def _agreement(mine: Sequence[str], theirs: Sequence[str]) -> int:
-    """Scores the common beginning of two texts: 2 for a content word, 1 for another or an end."""
+    """Score the common beginning of two texts: 2 for a content word, 1 for other words or the end."""
     total = 0
     for index in range(ENOUGH):
         my_word, their_word = mine[index : index + 1], theirs[index : index + 1]

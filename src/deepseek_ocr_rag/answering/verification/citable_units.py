@@ -1,4 +1,4 @@
-"""Splits a passage into what can be cited: sentences, list items and table rows."""
+"""Splits a passage into units that can be cited: sentences, list items and table rows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LONGEST_UNIT: Final = 8000
 """Characters of a sentence or a row; longer text is cut."""
 
 MOST_BETWEEN: Final = 2
-"""Characters between two blocks of a page: the empty line."""
+"""Most characters between two adjacent blocks of a page: the empty line."""
 
 LONGEST_PERIOD: Final = 80
 """Characters of a line that names the columns of figures below it."""
@@ -44,16 +44,16 @@ MOST_NAMES: Final = 4
 """Lines between a label and its figures."""
 
 FEWEST_REPEATS: Final = 3
-"""Rows of a table with the same label, such as "Weighted average rate", from which each belongs to
-the row above it."""
+"""From so many rows with the same label on, such as "Weighted average rate", each belongs to the
+row above it."""
 
 _ENDS: Final = re.compile(r"(?:(?<!\b[A-Z])\.|[!?:;|>]|^#.*)$")
 """The end of a line that cannot be the label of a row."""
 
 
 TableKey = tuple[str, int, int]
-"""Document, page and offset on the page of a table's first row: the parts of a long table, which
-stand in several passages, have the same."""
+"""Document, page, and offset of a table's first row: equal for all parts of a long table that
+spans several passages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class CitableUnit:
     index: int  # among all units of the passage
     span: tuple[int, int]  # ``(start, end)`` in the passage's text
     text: str  # that part of the text
-    above: str  # what it answers to: heading, introduction, head of its table; may be empty
+    above: str  # what stands over it: heading, introduction, head of its table; may be empty
     terms: frozenset[str]
     terms_above: frozenset[str]  # those of ``above``
     heads: tuple[str, ...] = ()  # for a table row, the rows of its table's head, if it is known
@@ -81,14 +81,14 @@ def citable_units(
 ) -> tuple[CitableUnit, ...]:
     """Split a passage; ``number`` is its index, stored in the units.
 
-    ``years`` are those of the line of years above it, which may stand in a passage before it: see
-    :func:`years_above`. ``introduction`` is the line before it that introduces the table with which it
-    begins: see :func:`introduction_above`. Such a line has numbers of its own, such as test
-    conditions.
+    ``years`` are the years of the last line of years above the passage, which may stand in an
+    earlier passage: see :func:`years_above`. If the passage begins with a table, ``introduction`` is
+    the line before it that introduces the table: see :func:`introduction_above`. Such a line may
+    have numbers of its own, such as test conditions.
 
-    A sentence answers to the heading over it, a list item also to the line that introduces the
-    list, and a table row to the line above the table, the table's head, and the last row that is a
-    label alone ("Cost of sales:"). A row whose label comes again and again
+    A sentence belongs under the heading over it; a list item also under the line that introduces
+    the list; a table row under the line above the table, the table's head, and the last row that is
+    only a label ("Cost of sales:"). A row whose label is repeated again and again
     belongs to the row above it. A table that begins with figures takes the head of the table
     before it, if it has as many columns and only introductions stand between them.
 
@@ -107,7 +107,7 @@ def years_above(passages: Sequence[Passage]) -> list[tuple[str, ...]]:
     order = sorted(range(len(passages)), key=starts.__getitem__)
     for _, page in groupby(order, key=lambda index: starts[index][:2]):
         years: tuple[str, ...] = ()
-        # What begins at the same place stands above none of the others.
+        # Passages that begin at the same place do not stand above each other.
         groups = [list(same) for _, same in groupby(page, key=starts.__getitem__)]
         for same in groups:
             for index in same:
@@ -134,7 +134,7 @@ def introduction_above(passage: Passage, before: Sequence[Passage]) -> str:
 
 
 def _start(passage: Passage) -> tuple[int, int]:
-    """Page and offset on it at which the text of a passage begins that no earlier one has."""
+    """The page and offset where the passage's own text begins, after what earlier passages repeat."""
     own = [piece for piece in passage.pieces if not piece.repeated]
     return (own[0].page, own[0].span[0]) if own else (passage.page, 0)
 
@@ -153,8 +153,8 @@ class _Splitter:
         self._heading = ""
         self.introduction = introduction
         self._last: TableRun | None = None  # the last table with a head
-        self._above_last = ""  # what introduces that
-        self.years = years  # of the last line that has years only
+        self._above_last = ""  # the line that introduces it
+        self.years = years  # the years of the last line that has nothing else
 
     def units(self) -> tuple[CitableUnit, ...]:
         index = 0
@@ -185,7 +185,7 @@ class _Splitter:
             self.years = tuple(_YEAR.findall(line)) or self.years
         is_item = _ITEM.match(text) is not None or is_row_of_figures(plain_text(text))
         if index + 1 < len(self._spans) and _is_row(self._text(index + 1)):
-            # "Year 2024" above a table is no row of figures, but "$ 7,267 $ 7,033" is one.
+            # "Year 2024" above a table is not a row of figures, but "$ 7,267 $ 7,033" is.
             several = len(figures_of(plain_text(text), 0)) > 1
             is_item = is_item and (several or not introduces(text))
         introduction = self.introduction if is_item else ""
@@ -206,7 +206,7 @@ class _Splitter:
             if self._above_last != above:
                 above = _joined(self._above_last, above)
         if run.columns == len(self.years) + 1 and not _YEAR.search("".join(heads)):
-            # The reader takes the head of some statements for a line of text.
+            # Backends read the head of some statements as a line of text.
             heads = (*heads, f"| | {' | '.join(self.years)} |")
         table = self._key((*run.head, *run.body)[0])
         if run.body or not self._waiting:
@@ -240,7 +240,7 @@ class _Splitter:
 
 
 def _is_row(text: str) -> bool:
-    """Whether a text is the row of a table; "| Reported cases" is a caption with a stroke in it."""
+    """Whether a text is a table row. "| Reported cases" is not: it is a caption with a stroke."""
     return text.startswith(TABLE_STARTS) and (text[0] != "|" or text.endswith("|"))
 
 
@@ -258,13 +258,13 @@ def _with_figures(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[int
     for are_figures, run in groupby(spans, lambda span: _is_figures(text[slice(*span)])):
         found = list(run)
         cells = " ".join(text[slice(*span)] for span in found).split()
-        # Between the label and its figures may stand what names the columns.
+        # The names of the columns may stand between the label and its figures.
         at = len(joined) - 1
         while at > 0 and len(joined) - at < MOST_NAMES and _is_period(text[slice(*joined[at])]):
             at -= 1
         label = text[slice(*joined[at])] if joined else ""
         years = all(is_year(cell) for cell in cells)
-        # A single number may be that of a page or of a figure.
+        # A single number may be the number of a page or of a figure.
         if are_figures and len(cells) > 1 and label and not (years or _ENDS.search(label)):
             joined[at:] = [(joined[at][0], found[-1][1])]
         else:
@@ -273,7 +273,7 @@ def _with_figures(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[int
 
 
 def _parts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """A span, or several if it is longer than any sentence: comparing takes more than linear time."""
+    """Split a span that is longer than any sentence, because comparing takes more than linear time."""
     while end - start > LONGEST_UNIT:
         cut = text.rfind(" ", start + LONGEST_UNIT // 2, start + LONGEST_UNIT) + 1
         cut = cut or start + LONGEST_UNIT
@@ -283,7 +283,7 @@ def _parts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _is_period(line: str) -> bool:
-    """Whether a line has years or a period only, as above a column of figures."""
+    """Whether a line has only years or a period, as above a column of figures."""
     return len(line) <= LONGEST_PERIOD and _PERIOD.fullmatch(line) is not None
 
 

@@ -48,11 +48,11 @@ class Citation:
 def citations(passages: Sequence[Passage], units: Iterable[CitableUnit]) -> tuple[Citation, ...]:
     """Cite units, in any order, of passages.
 
-    Consecutive units on one page become one citation; what runs over a page break becomes one
-    citation per page.
+    Consecutive units on one page become one citation; a text that runs over a page break becomes
+    one citation per page.
     """
     found: list[Citation] = []
-    # Tables side by side have several units in one row.
+    # One row of tables that stand side by side has several units.
     rows = {(unit.passage, unit.index): unit for unit in units}
     ordered = [rows[key] for key in sorted(rows)]
     for _, run in groupby(
@@ -67,7 +67,7 @@ def citations(passages: Sequence[Passage], units: Iterable[CitableUnit]) -> tupl
 
 
 def _on_pages(passage: Passage, start: int, end: int) -> Iterator[list[ChunkPiece]]:
-    """The pieces between two offsets, in groups that are contiguous in a page's Markdown."""
+    """Group the pieces between two offsets so that each group is contiguous in a page's Markdown."""
     run: list[ChunkPiece] = []
     for piece in passage.pieces:
         if piece.end <= start or end <= piece.offset or piece.offset == piece.end:

@@ -1,4 +1,4 @@
-"""Compares a claim with each sentence of its sources: shared and contradicting words and facts."""
+"""Compares a claim with each sentence of its sources: words and facts that agree or contradict."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from .statements import CitedSource, FactualUnit, Statement, has_figure, known_w
 __all__ = ["ClaimComparison"]
 
 NEIGHBOURS: Final = 2
-"""Units before and after the evidence in which the words of the question may stand."""
+"""How many units before and after the evidence may have the words of the question."""
 
 
 class ClaimComparison:
-    """A claim beside the sources that it cites.
+    """Compares a claim with the sources that it cites.
 
-    ``units`` are all units of the sources, each with its source; other methods take indices into
-    these. ``facts`` are the claim's numbers and dates, ``years`` the years that it or the question
-    names. ``told_rows`` says which rows these name, and ``rows`` also which line items they mean.
+    ``units`` are all units of the sources, each with its source; methods take indices into this
+    list. ``facts`` are the claim's numbers and dates, ``years`` the years that claim or question
+    names. ``told_rows`` says which rows they name; ``rows`` adds the line items that they mean.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class ClaimComparison:
         self.claim, self.question, self.sources = claim, question, tuple(sources)
         self._limit = limit
         self.units = [(source, unit) for source in sources for unit in source.units]
-        # "Capital expenditure" stands in a statement as "Purchases of property and equipment".
+        # A statement may call "capital expenditure" "Purchases of property and equipment".
         self._related = frozenset(related_items(question.text))
         asked = claim.words | question.words | self._related
         self._equivalents = known_words(self.sources).of(asked)
@@ -59,7 +59,7 @@ class ClaimComparison:
             unit.citable.terms | unit.citable.terms_above | source.above
             for source, unit in self.units
         ]
-        # "It holds 1.5 L." is about what the sentence before it names.
+        # "It holds 1.5 L." is about the thing that the sentence before it names.
         for index in reversed(range(1, len(own))):
             if self.units[index][1].continues:
                 own[index] |= own[index - 1]
@@ -71,10 +71,10 @@ class ClaimComparison:
         self.parts = ClaimParts(claim, question, self._equivalents, self.numbered)
         years = range(min(self.years, default=0), max(self.years, default=-1) + 1)
         self._is_bare = claim.words <= UNIT_WORDS.keys() | SCALE_WORDS.keys()
-        # The number of an answer such as "4" names no row: not "4 rooms".
+        # An answer that is only a number, such as "4", does not name the row "4 rooms".
         naming = question.text if self._is_bare else f"{question.text} ; {claim.text}"
         said = content_terms(naming)
-        # "K0" and "Q3" name a column as a word does, and so does "nine" of "nine months".
+        # "K0" and "Q3" can name a column as words do, and so can the "nine" of "nine months".
         self.codes = frozenset(t for t in said if _has_digit(t) and any(map(str.isalpha, t)))
         counted = (question,) if self._is_bare else (question, claim)
         worded = {number.text.casefold() for each in counted for number in each.facts.numbers}
@@ -111,7 +111,7 @@ class ClaimComparison:
         return self._equivalents.get(word, frozenset()) | {word}
 
     def having(self, word: str) -> frozenset[int]:
-        """The units that have a word of the claim or the question, or that stand below it."""
+        """The units that have a word of the claim or question, themselves or in what stands above."""
         return self._having[word]
 
     def is_known(self, word: str) -> bool:
@@ -119,9 +119,9 @@ class ClaimComparison:
         return bool(self._equivalents[word])
 
     def overlap(self, words: Iterable[str], others: Iterable[str]) -> list[float]:
-        """For each unit how much of some words it has; other words count half.
+        """How much of ``words`` each unit has; the ``others`` count half.
 
-        A word that fewer units have counts more: the heads of a table stand above all its rows.
+        A word that fewer units have counts more, because the heads of a table stand above all its rows.
         """
         amounts = [0.0] * len(self.units)
         for share, counted in ((1.0, words), (0.5, others)):
@@ -130,7 +130,7 @@ class ClaimComparison:
         return amounts
 
     def overlap_around(self, fact: Number | Date | Name) -> list[float]:
-        """For each unit how much of the claim it has: the words beside a fact, other words, facts."""
+        """How much of the claim each unit has: words beside a fact, other words, and other facts."""
         self._limit.check()
         beside = self._beside(fact)
         # "12.5 %, lower than the statutory rate of 21 %": the row of 12.5 is not about that rate.
@@ -139,7 +139,7 @@ class ClaimComparison:
         words = self.claim.words | self.question.words | self._related
         if isinstance(fact, Name):
             theirs -= self.question.words
-            # A sentence that only has the whole name says nothing of what is claimed.
+            # A sentence that has only the name says nothing about what is claimed of it.
             named = self._run_of(fact) - self.question.words
             words &= self.parts.of(fact).words | self.question.words | self._related
             beside, words = beside - named, words - named
@@ -152,9 +152,9 @@ class ClaimComparison:
         return amounts
 
     def rows_of_others(self, fact: Number | Date) -> frozenset[int]:
-        """The rows that have other numbers of the claim but not this one, if some unit states it.
+        """The rows that have other numbers of the claim but not this one, if any unit states this one.
 
-        "5.9 % (2 / 34)": that a row has the 34 does not make it the row of the 2.
+        In "5.9 % (2 / 34)", a row that has the 34 is not necessarily the row of the 2.
         """
         own = self._stating[fact]
         if not own:
@@ -163,7 +163,7 @@ class ClaimComparison:
         return frozenset().union(*others) - own
 
     def has_label_of(self, index: int, fact: Number | Date | None = None) -> bool:
-        """Whether claim and question have the whole label of a row, and it has a number, if any."""
+        """Whether claim and question name the whole label of a row, and the row has ``fact``, if given."""
         unit = self.units[index][1]
         label = row_label(unit.citable, remarks=False) if unit.is_row else frozenset()
         if not unit.citable.is_row or not self.rows.is_named(label):
@@ -173,7 +173,7 @@ class ClaimComparison:
         return has_figure(unit, fact) or (is_year(fact.text) and fact.text in label)
 
     def _rows_with_figure(self, fact: Number | Date) -> frozenset[int]:
-        """The rows that have a number in a cell of their own, not only in the head above."""
+        """The rows that have a number in one of their cells, not only in the head above."""
         if not isinstance(fact, Number):
             return frozenset()
         return frozenset(
@@ -205,9 +205,9 @@ class ClaimComparison:
                 amounts[index] += information
 
     def smoothed(self, overlap: Sequence[float], index: int) -> float:
-        """A unit's overlap or, if greater, its mean with a neighbour's.
+        """A unit's overlap, or the mean of its own and a neighbour's if that is greater.
 
-        A line break within a sentence makes two units of it. A table row stands for itself.
+        A line break within a sentence splits it into two units. A table row counts alone.
         """
         if self.units[index][1].is_row:
             return overlap[index]
@@ -215,13 +215,13 @@ class ClaimComparison:
         return max(overlap[index], (overlap[index] + max(beside, default=0)) / 2)
 
     def has(self, word: str, indices: Iterable[int]) -> bool:
-        """Whether some of the units, or the headings above them, have a word."""
+        """Whether any of the units, or the headings above them, have a word."""
         return not self._having[word].isdisjoint(indices)
 
     def has_in_figures(self, word: str, indices: Iterable[int]) -> bool:
-        """Whether the figures of some units show the rise or fall that a word names.
+        """Whether the figures of any unit show the rise or fall that a word names.
 
-        Not part of :meth:`has`: many rows show one, which does not make them relevant.
+        This is not part of :meth:`has`, because many rows show a rise or fall without being relevant.
         """
         moved = direction(word)
         return any(moved in self.units[index][1].directions for index in indices)
@@ -234,7 +234,7 @@ class ClaimComparison:
                 yield near
 
     def states(self, facts: Facts, fact: Number | Date) -> bool:
-        """Whether a number or a date is among some facts of the sources."""
+        """Whether the given facts of a source include a number or a date."""
         self._limit.check()
         if isinstance(fact, Number):
             return any(fact.matches(stated) for stated in facts.numbers)
@@ -244,9 +244,9 @@ class ClaimComparison:
         )
 
     def is_of_other_row(self, unit: FactualUnit) -> bool:
-        """Whether the claim names another row of figures, and nothing of this one.
+        """Whether the claim names another row of figures, and no word of this one.
 
-        The words above count for this row: a label may stand in a row of its own.
+        The words above this row count for it, because a label may stand in a row of its own.
         """
         if not unit.is_row:
             return False
@@ -262,12 +262,12 @@ class ClaimComparison:
         )
 
     def is_beside_named_row(self, unit: FactualUnit, rows: NamedRows | None = None) -> bool:
-        """Whether claim and question have the whole label of another row of a table, not this one's.
+        """Whether claim and question name another row of the same table by its whole label, not this one.
 
-        A figure of "The first boat" does not belong to "The last boat". Of two labels of which one
-        has the other's words and more, the longer one is meant, unless the text has the words of
-        the shorter one twice: "total assets" is not "total current assets". A row may be named
-        for another number of the claim; then it says nothing about this one.
+        A figure of "The first boat" does not belong to "The last boat". If one label has all words
+        of another and more, as "total current assets" has those of "total assets", the longer one is
+        meant, unless the text has the words of the shorter one twice. A row that has another number
+        of the claim may be named for that number, and does not count.
         """
         if not unit.citable.is_row:
             return False
@@ -280,7 +280,7 @@ class ClaimComparison:
         )
 
     def named_rows(self, rows: NamedRows) -> Sequence[FactualUnit]:
-        """The rows of figures that some text may name."""
+        """The rows with figures that ``rows`` may name."""
         if rows not in self._named:
             self._named[rows] = [
                 unit
@@ -290,9 +290,9 @@ class ClaimComparison:
         return self._named[rows]
 
     def is_given(self, unit: FactualUnit, fact: Number | Date) -> bool:
-        """Whether a bare number of an answer is the question's own, in the label or head of a row.
+        """Whether an answer's only number just repeats the question's, in the label or head of a row.
 
-        "16" does not answer "What is the resistance with 16 pins?" from a column with that head.
+        "16" does not answer "What is the resistance with 16 pins?", even if a column has that head.
         """
         if not (self._is_bare and isinstance(fact, Number) and unit.citable.is_row):
             return False
@@ -300,15 +300,15 @@ class ClaimComparison:
         return given and bool(unit.figures) and not has_figure(unit, fact)
 
     def table_of(self, row: FactualUnit) -> Sequence[FactualUnit]:
-        """All rows of the table of a row, as far as the sources have them."""
+        """All rows of the table that a row belongs to, as far as the sources have them."""
         return self._tables[row.citable.table]
 
     def named(self, found: Collection[str]) -> set[str]:
-        """The words of the claim and the question, no numbers or units, that are among terms."""
+        """The words of claim and question that are among ``found``, without numbers and units."""
         return self.among(self.claim.words | self.question.words, found)
 
     def among(self, words: Iterable[str], found: Collection[str]) -> set[str]:
-        """Those of some words of the claim or the question, no numbers or units, that are among terms."""
+        """Those ``words`` of claim or question that are among ``found``, without numbers and units."""
         self._limit.check()
         return {
             word
@@ -319,9 +319,9 @@ class ClaimComparison:
         }
 
     def stated_above(self, fact: Number | Date) -> bool:
-        """Whether a number of the question, such as its year, stands anywhere in the sources.
+        """Whether a fact is one of the question's, such as its year, and stands anywhere in the sources.
 
-        Not a number that is the whole answer.
+        A number that is the whole answer does not count.
         """
         if isinstance(fact, Number) and (
             fact.is_points or (self._is_bare and not is_year(fact.text))
@@ -350,13 +350,13 @@ class ClaimComparison:
         spans = [fact.span]
         is_cell = isinstance(fact, Number) or (isinstance(fact, Date) and fact.is_month)
         if is_cell and not isinstance(fact, Name) and unit.is_row and self.states(unit.facts, fact):
-            # Of "12.5 13.0 V" neither figure stands in the place of the other.
+            # In "12.5 13.0 V", neither figure displaces the other.
             return False
         if isinstance(fact, Number) and self._is_bare and self.states(unit.facts, fact):
-            # "127 million" has nothing beside it that "127 million and 131 million" could differ in.
+            # The answer "127 million" has no words beside it to compare with "127 million and 131 million".
             return False
         if isinstance(fact, Name) and unit.is_row and self._has_name(unit, fact):
-            # Beside a cell or its head stands what has nothing to do with it.
+            # The cells beside a cell or its head have nothing to do with it.
             return False
         if isinstance(fact, Date):
             spans = words_in(plain, fact.span)
@@ -364,12 +364,12 @@ class ClaimComparison:
             if same and set(terms(fact.text)) not in same:
                 # Written in another form, so it cannot be compared word by word.
                 return False
-        # The head of a table belongs to its row, a heading not to the words of a sentence.
+        # The head of a table belongs to its rows, but a heading is not part of a sentence.
         stated = unit.facts.plain if unit.is_row else unit.own
         return any(is_displaced(plain, span, stated) for span in spans)
 
     def forms(self, term: str, there: Collection[str], *, inflected: bool = False) -> set[str]:
-        """What some terms have of a term of a name, which may be ``inflected`` if it is none."""
+        """The forms of a name's term that occur in ``there``; ``inflected`` if it may not be a name."""
         alike = self._equivalents.get(term, ()) if inflected else ()
         return name_forms(term, there, self.claim.languages, alike)
 
@@ -378,7 +378,7 @@ class ClaimComparison:
         return all(self.forms(term, there) for term in terms(name.text))
 
     def _has_year(self, date: Date) -> bool:
-        """Whether the sources have its year anywhere: a page often names it once."""
+        """Whether the sources have the date's year anywhere, because a page often names it only once."""
         return date.year is None or any(
             Decimal(date.year) in number.values
             for facts in self._all_facts()

@@ -43,38 +43,40 @@ __all__ = ["Evidence"]
 _ELIDED: Final = re.compile(
     r"^(?:[cdjlmnst]|qu|un|(?:d|n)?ell|[sd]?all|sull)['’](?=\w{2})", re.IGNORECASE
 )
-"""An article or a preposition that is written together with a name: "L'autore"."""
+"""An article or preposition that is joined to a name: "L'autore"."""
 
 RELEVANT: Final = 0.3
-"""Share of the best unit's overlap from which a unit counts as evidence: a matching
-number in an unrelated sentence is a coincidence."""
+"""A unit counts as evidence from this share of the best unit's overlap on: a matching number in an
+unrelated sentence is a coincidence."""
 
 SAME_TOPIC: Final = 0.6
-"""The same share for a unit that a number or a date is taken from."""
+"""The same share, for a unit that must have a number or a date."""
 
 SHARES: Final = (0.99, 0.8, SAME_TOPIC, 0.45, RELEVANT)
-"""The same shares for units with the operands of a calculation, tried in turn."""
+"""The same, for units with the operands of a calculation; these shares are tried in turn."""
 
 SHORT: Final = 3
-"""A claim of so many words, numbers and dates needs each word in its sources: of "The ferry sank."
-half would be the ferry alone."""
+"""A claim with at most so many words, numbers and dates needs every word in its sources: half of
+"The ferry sank." would be just the ferry."""
 
 
 LONGEST_UNIT: Final = 14
-"""Characters behind a number in which its unit stands."""
+"""Characters after a number within which its unit stands."""
 
 
 class Evidence:
     """The units of some sources that a claim rests on.
 
-    They are picked greedily, each time the one with most of what is still missing: ``units``.
-    ``claimed`` are the claim's own words that they have, and ``asked`` the question's words that
-    they or their neighbours have. ``stated`` counts the claim's numbers and dates in them or
-    derived from them, ``stated_facts`` are those in them; ``lacking`` are its numbers, dates and names that they neither have nor imply by a calculation.
-    ``repeated`` are numbers and dates that the claim enumerates twice and they do not;
-    ``restated`` amounts that the claim gives again and differently;
-    ``negations`` are words that only one of both negates; ``unsaid`` are words of a short claim
-    that no source has; ``misplaced`` are words that the sources have for something else.
+    ``units`` are picked greedily, each time the unit with most of what is still missing.
+    ``claimed`` says for each of the claim's own words whether they have it, ``asked`` for each word
+    of the question whether they or their neighbours have it. ``stated`` counts the claim's numbers
+    and dates that stand in the units or follow from them; ``stated_facts`` are those that stand
+    there. ``lacking`` are numbers, dates and names of the claim that the units neither have nor
+    imply by a calculation. ``repeated`` are numbers and dates that the claim enumerates twice and
+    the sources do not; ``restated`` are amounts that the claim repeats with another value;
+    ``negations`` are words that are negated in the claim or the sources, but not in both;
+    ``unsaid`` are words of a short claim that no source has; ``misplaced`` are words that the
+    sources have for something else.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class Evidence:
     ) -> None:
         self._comparison = comparison = ClaimComparison(claim, question, sources, limit)
         self.sources = comparison.sources
-        # A month alone is a fact, and not a word as well.
+        # A month alone counts as a fact, so it must not count as a word, too.
         months = {term for date in claim.facts.dates if date.is_month for term in terms(date.text)}
         self._words = claim.words - months
         own = self._words - question.words
@@ -106,8 +108,8 @@ class Evidence:
                 derived[fact] = found
         stating |= {fact: found.units for fact, found in derived.items()}
         sums = [found.operands for found in derived.values() if found.is_of_all]
-        # "It was 30.0 % (622 / 2,071)" is about the rows of both, whatever their labels, and "the three
-        # orchards together 275" about all three.
+        # "It was 30.0 % (622 / 2,071)" is about the rows of both figures, whatever their labels, and
+        # "the three orchards together 275" is about all three.
         shown: dict[Number | Date, frozenset[int]] = {
             fact: units
             for fact in absent
@@ -131,7 +133,7 @@ class Evidence:
         self.stated = len(comparison.facts) - len(unstated)
         self.derived = sum(fact not in shown for fact in derived)
         self.stated_facts = tuple(f for f in comparison.facts if f not in absent)
-        # What lacks a figure is refused anyway.
+        # A claim that lacks a figure is refused anyway.
         where = Placement() if unstated else placement(comparison, naming)
         self.misplaced = where.misplaced
         names = [
@@ -150,7 +152,7 @@ class Evidence:
 
     @property
     def coverage(self) -> float:
-        """Share of the claim's own words, numbers and dates that it has, 0..1."""
+        """Share of the claim's own words, numbers and dates that the evidence has, 0..1."""
         total = len(self.claimed) + len(self._comparison.facts)
         return (sum(self.claimed.values()) + self.stated) / total if total else 1.0
 
@@ -161,7 +163,7 @@ class Evidence:
     def _present(
         self, words: Iterable[str], indices: Sequence[int], naming: frozenset[str]
     ) -> dict[str, bool]:
-        """Which words some units have; a word that only names a calculation may be absent."""
+        """Whether units have each word; an absent word that only names a calculation is left out."""
         present = {
             word: self._comparison.has(word, indices)
             or self._comparison.has_in_figures(word, indices)
@@ -172,21 +174,21 @@ class Evidence:
     def _unsaid_words(self) -> tuple[str, ...]:
         """The words of a short claim that no source has.
 
-        None for evidence in a table row, which has no verb, nor for Chinese, Japanese and Korean,
-        whose terms are pairs of characters, not words.
+        There are none if the evidence is a table row, which has no verb, or if the words are Chinese,
+        Japanese or Korean, whose terms are pairs of characters.
         """
         claim, facts = self._comparison.claim, self._comparison.facts
         if len(self._words) + len(facts) > SHORT or any(unit.is_row for unit in self.units):
             return ()
         if self.claimed or facts:
-            # Words of the question may only name what is asked for: "Its colour is red."
+            # Words of the question may just name what is asked for: "Its colour is red."
             absent = {word for word, has in self.claimed.items() if not has}
         else:
             absent = {word for word in claim.words if not self._comparison.is_known(word)}
         return tuple(sorted(w for w in absent - GERMAN_NOT_NAMES if not is_pair_of_characters(w)))
 
     def _showing(self, number: Number, derived: Iterable[Derivation]) -> frozenset[int]:
-        """The rows of the operands, of some calculations, that a number states."""
+        """The rows of those operands of the derivations that are equal to a number."""
         comparison = self._comparison
         operands = (figure for found in derived for figure in found.operands)
         rows = {f.row for f in operands if number.matches(as_number(f.value))}
@@ -225,7 +227,7 @@ class Evidence:
             and not comparison.is_given(unit, fact)
         ]
         rows = [index for index, (_, unit) in enumerate(comparison.units) if unit.is_row]
-        # A row says in a few words what a sentence says in many: it is measured by other rows.
+        # A row has fewer words than a sentence that says the same, so rows are compared with rows.
         best_row = max((overlap[index] for index in rows), default=0)
         others = comparison.rows_of_others(fact)
         best_free = max((overlap[index] for index in rows if index not in others), default=0)
@@ -258,16 +260,16 @@ class Evidence:
         return frozenset(found)
 
     def _is_displaced_line(self, index: int, fact: Number | Date, overlap: Sequence[float]) -> bool:
-        """Whether a line of figures without markup has less of the claim than what displaces it."""
+        """Whether a row without table markup has less of the claim than a unit that contradicts it."""
         comparison = self._comparison
         return not comparison.units[index][1].citable.is_row and comparison.is_displaced(
             fact, overlap, overlap[index]
         )
 
     def _contrary_overlap(self, fact: Number | Date, overlap: Sequence[float]) -> float:
-        """The highest overlap of a row that is named and has a number in another column; or 0.
+        """The highest overlap of a named row that has a number only in another column, or 0.
 
-        What has the same number and less of the claim is about something else.
+        A unit with the same number and less of the claim is about something else.
         """
         comparison = self._comparison
         return max(
@@ -284,22 +286,22 @@ class Evidence:
         )
 
     def _is_in_other_unit(self, unit: FactualUnit, fact: Number | Date) -> bool:
-        """Whether a row has cells that are units of measurement, but not the one behind a number."""
+        """Whether a row has cells with units of measurement, but not the unit after a number."""
         behind = terms(self._comparison.claim.facts.plain[fact.span[1] :][:LONGEST_UNIT])[:1]
         same = UNIT_WORDS.get("".join(behind))
         units = units_in(unit.citable.text) if same and unit.citable.is_row else frozenset()
         return bool(units) and units.isdisjoint(same or ())
 
     def _is_of_other_years(self, index: int) -> bool:
-        """Whether a text names years, and none of those that claim and question name."""
+        """Whether a unit names years, but none that the claim or question names."""
         comparison = self._comparison
         years = years_in(comparison.units[index][1].citable.text)
         return bool(years and comparison.years) and years.isdisjoint(comparison.years)
 
     def _asked_of_other_rows(self, picked: Sequence[int]) -> Iterator[str]:
-        """The numbers of the question that rows beside the evidence have, but not the evidence.
+        """The numbers of the question that only other rows of the table have, not the evidence.
 
-        "The kingfisher." does not answer what has 100 %, if that is another row's figure.
+        "The kingfisher." is wrong for a question about 100 % if another row has that figure.
         """
         comparison = self._comparison
         rows = [unit for index in picked if (unit := comparison.units[index][1]).citable.is_row]
@@ -373,12 +375,12 @@ class Evidence:
 
 
 def _is_in_code(plain: str, number: Number) -> bool:
-    """Whether a number belongs to a code such as "Q2", which nobody calculates."""
+    """Whether a number belongs to a code such as "Q2", which is never a result."""
     start = number.span[0]
     return start > 0 and plain[start - 1].isalpha() and number.text[0].isdigit()
 
 
 def _terms_of(unit: FactualUnit) -> frozenset[str]:
-    """The terms of a unit; for a row also those of its head, which name what its label is."""
+    """The terms of a unit; for a row also those of the head, which say what its cells are."""
     above = unit.citable.terms_above if unit.citable.is_row else frozenset()
     return unit.citable.terms | above

@@ -34,28 +34,28 @@ class Name:
 
     text: str
     span: tuple[int, int]  # ``(start, end)`` in the text it was found in
-    sure: bool = True  # whether nothing else explains its capital, such as the start of a sentence
+    sure: bool = True  # whether nothing else, such as the start of a sentence, explains its capital
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The facts of a text.
 
-    Names are capitalised words within a sentence, and abbreviations; a source, which may write a
-    name in any way, has none.
+    Names are capitalised words within a sentence, and abbreviations. A source has none, because it
+    may write a name in any way.
     """
 
-    plain: str  # the text without markup, to which the spans refer
-    numbers: tuple[Number, ...]  # for a statement without those in its dates
+    plain: str  # the text without markup, in which the spans count
+    numbers: tuple[Number, ...]  # in a statement, without those that belong to dates
     dates: tuple[Date, ...]  # whole and partial ones: "May 2016", "24 March"
     names: tuple[Name, ...] = ()
 
 
 def stated_facts(text: str, above: str = "") -> Facts:
-    """The facts that a source states, each in every reading; not the number of a list item.
+    """The facts that a source states, each in every reading, without the numbers of list items.
 
-    ``above`` are the lines that it answers to. There the 31 of "December 31, 2019" is no number:
-    the head of a table stands above each of its figures.
+    ``above`` are the lines over it. In them, the 31 of "December 31, 2019" does not count as a
+    number, because the head of a table stands above every figure of the table.
     """
     plain = plain_text(text)
     if enumerator := _ENUMERATOR.match(plain):
@@ -76,7 +76,7 @@ def stated_facts(text: str, above: str = "") -> Facts:
 def claimed_facts(text: str) -> Facts:
     """The facts that a statement needs a source for.
 
-    The numbers of list items are not facts, even if several items stand in a row:
+    The numbers of list items are not facts, even if several items follow each other:
     "1. Open it. 2. Fill it."
     """
     plain = plain_text(text)
@@ -98,7 +98,7 @@ def years_in(text: str) -> frozenset[int]:
 
 
 def _in_sequence(enumerators: Iterable[re.Match[str]], number: int) -> Iterator[re.Match[str]]:
-    """The item numbers that count up from a number."""
+    """The numbers of the list items that count up from a number."""
     for match in enumerators:
         if int(match[1]) == number:
             number += 1
@@ -125,7 +125,7 @@ def _names(plain: str) -> list[Name]:
         if not _is_capital(word) or _is_unit(plain, word):
             continue
         opens = bool(_OPENS.search(plain, max(0, word.start() - 20), word.start()))
-        # "US" is no "us", unless all is in capitals.
+        # "US" is not "us", unless the whole text is in capitals.
         is_code = _is_abbreviation(word[0]) and not plain.isupper()
         if opens and word[0].casefold() in small and not is_code:
             continue
@@ -144,7 +144,7 @@ def _names(plain: str) -> list[Name]:
 
 
 def _is_capital(word: re.Match[str] | None) -> bool:
-    """Whether it is a capitalised content word without digits, which numbers cover."""
+    """Whether it is a capitalised content word without digits; those with digits count as numbers."""
     if word is None or not word[0][0].isupper() or any(map(str.isdigit, word[0])):
         return False
     if not content_terms(word[0]) and not _is_abbreviation(word[0]):
@@ -153,13 +153,13 @@ def _is_capital(word: re.Match[str] | None) -> bool:
 
 
 def _is_unit(plain: str, word: re.Match[str]) -> bool:
-    """Whether it is the symbol of a unit behind a number: "5.0 V", "43.8 °C/W"."""
+    """Whether it is the symbol of a unit after a number: "5.0 V", "43.8 °C/W"."""
     behind = _MEASURED.search(plain, max(0, word.start() - 12), word.start()) is not None
     return behind and word[0].casefold() in UNIT_WORDS
 
 
 def _is_abbreviation(word: str) -> bool:
-    """``LED``, ``McKay``: a capital behind the first letter."""
+    """Whether a capital follows the first letter: ``LED``, ``McKay``."""
     return any(map(str.isupper, word[1:]))
 
 

@@ -1,4 +1,4 @@
-"""Words of languages that answers are checked by.
+"""The words, by language, that the checks of answers know.
 
 To add a language, add its words here and in :mod:`.calculations.operation_words`.
 """
@@ -47,8 +47,8 @@ GERMAN_WORDS: Final = _words("""
     aus auch bei das dem der ein eine einen einer für ist mit nach nicht oder sind und werden
     wird wurde zum zur
 """)
-"""Lower-case words that only German has. It capitalises every noun, so there a single
-capital does not show a name."""
+"""Lower-case words that only German has. German capitalises every noun, so a single capital does
+not show a name."""
 
 GERMAN_NOT_NAMES: Final = GERMAN_WORDS | {"am", "den", "die", "es", "im", "sie", "vom", "wenn"}
 
@@ -101,14 +101,14 @@ def _alike(text: str) -> dict[str, frozenset[str]]:
 
 
 SHORT_FORMS: Final = _alike(_SHORT_FORMS)
-"""For a word its short form in the head of a table, and the other way round."""
+"""Maps a word to its short form in the head of a table, and back."""
 
 MEASURE_WORDS: Final = _alike(";".join(f"{word} {nouns}" for word, nouns in MEASURES.items()))
-"""For the word that asks for a measure the word that a table has for it, and the other way round:
+"""Maps the word that asks for a measure to the word that tables use for it, and back:
 "How tall is it?" is answered below "Height (m)"."""
 
 UNIT_WORDS: Final = _alike(_UNITS)
-"""For the symbol or the name of a unit of measurement all its forms (SI Brochure, 9th edition,
+"""Maps the symbol or name of a unit of measurement to all its forms (SI Brochure, 9th edition,
 section 5, and common abbreviations)."""
 
 _TIME: Final = frozenset(
@@ -129,7 +129,7 @@ _MONEY: Final = frozenset(
 )
 
 ANY_UNIT: Final = frozenset(UNIT_WORDS) | _TIME | _MONEY
-"""Units, of time and of money too: they name nothing that a figure could be of."""
+"""Units, including those of time and money: they do not say what a figure is about."""
 
 # --- negation ---------------------------------------------------------------------------
 
@@ -173,7 +173,7 @@ PART_JOINTS: Final[dict[str, str]] = {
     "ru": "и а но",
     "pl": "i a oraz ale",
 }
-"""By language the conjunctions behind which a sentence may go on with another figure."""
+"""By language, the conjunctions after which a sentence may go on with another figure."""
 
 LEVEL_JOINTS: Final[dict[str, str]] = {
     "en": "to",
@@ -188,7 +188,7 @@ LEVEL_JOINTS: Final[dict[str, str]] = {
     "ru": "до",
     "pl": "do",
 }
-"""By language the prepositions before the figure that something rose to."""
+"""By language, the prepositions before the figure that something rose to."""
 
 ARTICLES: Final = _words("""
     a an the der die das dem den des ein eine einem einen einer eines de het een le la les un une el los las
@@ -202,12 +202,12 @@ CONTEXT_DEPENDENT: Final = re.compile(
     |darin|dessen|deren)\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-"""What in a question may refer to the question before it."""
+"""Words in a question that may refer to the question before it."""
 
 OPENING_PRONOUN: Final = re.compile(
     r"(?:It|They|He|She|This|These|Es|Er|Sie|Dies|Diese[rs]?|Il|Elle|Ils|Elles)\b(?!\s(?:is|ist)\s\w+\s(?:that|dass)\b)"
 )
-"""The beginning of a sentence about what the sentence before it names."""
+"""The beginning of a sentence that goes on about something in the sentence before it."""
 
 # --- rise and fall ----------------------------------------------------------------------
 

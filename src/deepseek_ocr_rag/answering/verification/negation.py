@@ -1,4 +1,4 @@
-"""Words of a sentence with and without a "not" before them."""
+"""Finds the words of a sentence that have, or lack, a "not" before them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ __all__ = ["names_negation", "negated_terms", "plain_terms"]
 
 _CLAUSE_END: Final = re.compile(r"[.,;:!?()\n]")
 _REACH: Final = 60
-"""Characters behind the negation within which the negated word must stand."""
+"""Characters after a negation within which the negated word must stand."""
 
 
 @lru_cache(maxsize=2**11)
 def negated_terms(plain: str) -> Counter[str]:
-    """Count the first content word behind each negation.
+    """Count the first content word after each negation.
 
-    Kept for the next statement that is compared with the same sentence, so do not change it.
+    The result is cached for the next statement that is compared with the same sentence, so do not
+    change it.
     """
     found: Counter[str] = Counter()
     small = function_words(plain)
@@ -36,10 +37,10 @@ def negated_terms(plain: str) -> Counter[str]:
 
 @lru_cache(maxsize=2**11)
 def plain_terms(plain: str) -> Counter[str]:
-    """Count the content words that occur without a negation before them; kept as well."""
+    """Count the content words that occur without a negation before them; cached, too."""
     return Counter(content_terms(plain)) - negated_terms(plain)
 
 
 def names_negation(heads: Iterable[str]) -> bool:
-    """Whether a row of a table's head has a column "Never" or "No", whose figures are of a negation."""
+    """Whether a table has a column "Never" or "No", whose figures count something negated."""
     return any(NEGATION.fullmatch(cell.strip()) for head in heads for cell in cells_of_row(head))

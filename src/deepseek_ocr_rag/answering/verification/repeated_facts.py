@@ -1,7 +1,7 @@
-"""Facts that a statement has twice: enumerated, "due 2026 and 2026", or in another unit.
+"""Finds facts that a statement has twice: enumerated, "due 2026 and 2026", or in another unit.
 
-Changing one of two years into the other leaves only years that the source has. But
-nobody enumerates the same thing twice, unless the source does.
+If one of two years is changed into the other, the source still has every year of the statement. But
+nobody enumerates the same thing twice unless the source does.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _CELL_END: Final = re.compile(r"[^\w]{1,6}")
 def enumerated_twice(
     plain: str, facts: Iterable[Number | Date], sources: Sequence[str]
 ) -> list[str]:
-    """The dates and numbers that a statement enumerates twice and its sources do not.
+    """The dates and numbers that a statement enumerates twice, but its sources do not.
 
     All texts are without markup. The sources enumerate a fact twice if only punctuation or a
-    conjunction stands between both; a number that is not a year need only occur twice.
+    conjunction stands between the two; a number that is not a year only has to occur twice.
     """
     found: list[str] = []
     run: list[str] = []
@@ -47,13 +47,13 @@ def enumerated_twice(
 
 
 def restated_otherwise(plain: str, numbers: Iterable[Number]) -> list[str]:
-    """The amounts in parentheses that are not those before them: "$14.2 billion ($24,158 million)".
+    """Amounts in parentheses that differ from those before them: "$14.2 billion ($24,158 million)".
 
-    Both are in one currency, and of different scales.
+    Both amounts are in the same currency, with different scales.
 
     Args:
         plain: The statement without markup.
-        numbers: Those of the statement.
+        numbers: The numbers of the statement.
     """
     found: list[str] = []
     scaled = sorted((n for n in numbers if n.scale), key=lambda number: number.span)

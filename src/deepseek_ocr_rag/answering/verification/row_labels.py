@@ -1,4 +1,4 @@
-"""Labels of table rows, and which of them a text names."""
+"""Finds the labels of table rows, and which of them a text names."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ _MARK_ALONE: Final = re.compile(r"[A-Z]{0,2}[0-9]{1,2}|[A-Z]|[IVX]{1,5}")
 _BARE_STROKE: Final = re.compile(r"(?<!\\)\|")
 
 TOTAL: Final = frozenset(terms("all net other total"))
-"""Words of labels that name no row by themselves."""
+"""Words of labels that do not name a row by themselves."""
 
 
 @lru_cache(maxsize=2**11)
 def label_terms(row: str, *, remarks: bool = True) -> frozenset[str]:
     """The terms of the first cell that says what a row is, without notes: "(2)", "(n=612)".
 
-    No cell does in a row that begins with an amount; a number of one or two digits counts the rows.
+    A number of one or two digits only counts the rows, so the next cell is taken; a row that begins
+    with an amount has no label.
 
     Args:
         row: In the markup of its page.
@@ -61,14 +62,14 @@ def label_terms(row: str, *, remarks: bool = True) -> frozenset[str]:
 
 
 def row_label(unit: CitableUnit, *, remarks: bool = True) -> frozenset[str]:
-    """The terms of a row's label, with those of its designations: "probe a"."""
+    """The terms of a row's label, including its designations: "probe a"."""
     return _row_label(unit.text, unit.heads, remarks)
 
 
 def mark_of_row(unit: CitableUnit) -> Designation | None:
     """The designation of a row whose label is a letter or a number: "A" below "Grade".
 
-    None if the next cell says what the row is: then a number only counts the rows.
+    None if the label is a number and the next cell has letters: then the number only counts the rows.
     """
     return _mark_of_row(unit.text, unit.heads)
 
@@ -96,11 +97,11 @@ def _mark_of_row(row: str, heads: tuple[str, ...]) -> Designation | None:
 
 
 class NamedRows:
-    """Which rows a text names.
+    """Knows which rows a text names.
 
     Args:
         said: The terms of the text, with equivalents that the sources have.
-        texts: The texts.
+        texts: The texts that the terms are from.
     """
 
     def __init__(self, said: frozenset[str], texts: Sequence[str]) -> None:
@@ -110,20 +111,20 @@ class NamedRows:
         self._counts = [Counter(content_terms(text)) for text in texts]
 
     def said_among(self, found: Collection[str]) -> set[str]:
-        """Those of some terms of the sources that the text has."""
+        """Those of the given terms of a source that the text has."""
         return {*found} & self._said
 
     def is_named(self, label: frozenset[str]) -> bool:
         """Whether the text has a whole label; words such as "total" may be missing.
 
-        "Vans" names "Van A", unless the text says of which van it speaks.
+        "Vans" names "Van A", unless the text says which van it means.
         """
         if any(" " in term for term in label):
             label = frozenset(t for t in label if " " not in t or t.split(" ")[0] in self._marked)
         return label <= self._all and not label <= TOTAL
 
     def may_name(self, row: CitableUnit) -> bool:
-        """Whether the text can name a row instead of some other row."""
+        """Whether the text may name this row instead of another one."""
         label = row_label(row)
         known = label & self._said
         if not known:
@@ -140,19 +141,19 @@ class NamedRows:
         bare, bare_rival = (row_label(each, remarks=False) for each in (row, other))
         if not bare <= self._said and self.is_named(bare_rival):
             return len(bare_rival) >= len(known)
-        # "Diluted" below "Shares used in the computation of" says more than its label.
+        # "Diluted" below "Shares used in the computation of" means more than its label says.
         if not (row.terms_above - other.terms_above - rival).isdisjoint(self._said):
             return False
         if known == label:
             return self.is_named(rival) and self._is_meant(label, rival)
         if bare <= self._said:
             return self.is_named(rival) and bare <= rival
-        # Some labels have a word that nobody repeats: "RθJA Junction-to-ambient resistance".
+        # Some labels have a word that people leave out: "RθJA Junction-to-ambient resistance".
         nearly = len(known_rival) > 1 and len(rival - known_rival) == 1 < len(label - known)
         return nearly and known < known_rival
 
     def _is_meant(self, label: frozenset[str], longer: frozenset[str]) -> bool:
-        """Whether a longer label is meant where the text has all words of both."""
+        """Whether the longer of two labels is meant if the text has all words of both."""
         if not label < longer:
             return False
         return any(
@@ -165,8 +166,8 @@ class NamedRows:
 def rows_apart(units: Iterable[CitableUnit]) -> Iterator[CitableUnit]:
     """Split the rows of tables that stand side by side under one head.
 
-    "Age | People | Age | People" names two tables; what is left of a figure there is its label. The
-    rows of the left table come first.
+    "Age | People | Age | People" is the head of two tables; the label of a figure is the cell to its
+    left in its own table. The rows of the left table come first.
     """
     for key, group in groupby(units, key=lambda unit: unit.table):
         if key is None:
@@ -177,7 +178,7 @@ def rows_apart(units: Iterable[CitableUnit]) -> Iterator[CitableUnit]:
 
 
 def _parts_of_row(row: CitableUnit) -> tuple[CitableUnit, ...]:
-    """The rows of the single tables, without those that have ended; else the row itself."""
+    """The row of each single table that has not ended yet; the row itself if there is only one table."""
     width = _width_of_tables(row.heads)
     cells = cells_of_row(row.text)
     if not width or len(cells) % width:
@@ -198,7 +199,7 @@ def _parts_of_row(row: CitableUnit) -> tuple[CitableUnit, ...]:
 
 @lru_cache(maxsize=2**8)
 def _width_of_tables(heads: tuple[str, ...]) -> int:
-    """How many columns each of several tables side by side has; 0 if it is one table."""
+    """The number of columns of each table that stands side by side; 0 if there is only one table."""
     names = [" ".join(cell.split()).casefold() for cell in cells_of_row(heads[-1])] if heads else []
     if not names or not any(map(str.isalpha, names[0])):
         return 0
@@ -209,7 +210,7 @@ def _width_of_tables(heads: tuple[str, ...]) -> int:
 
 
 def _names_above(head: str, start: int, width: int) -> Sequence[str]:
-    """The names that a row of a head has for some columns, or the last one left of these."""
+    """The names that a row of a head has above these columns, or else the nearest to their left."""
     names = cells_of_row(head)
     own = names[start : start + width]
     if any(map(str.strip, own)):

@@ -1,4 +1,4 @@
-"""Statements and their sources, split into what can be compared: words and facts."""
+"""Splits statements and their sources into words and facts, which can be compared."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 _AFFIX: Final = re.compile(r"\bFY(?=[0-9])|(?<=[0-9])(?:st|nd|rd|th)\b")
-"""Affixes of a number: "FY2022" says no more than the year."""
+"""Affixes of a number: "FY2022" means just the year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ class Statement:
     text: str
     words: frozenset[str]
     facts: Facts
-    languages: frozenset[str] = frozenset()  # that it may be in
+    languages: frozenset[str] = frozenset()  # that it may be written in
 
     @classmethod
     @lru_cache(maxsize=2**10)
     def of(cls, text: str) -> Statement:
-        """Parse a text; one claim is compared with many passages, so that the last ones are kept."""
+        """Parse a text. The latest ones are cached, because one claim is compared with many passages."""
         facts = claimed_facts(text)
         plain = _AFFIX.sub(" ", plain_text(text))
         words = {t for t in content_terms(plain) if not any(map(str.isdigit, t))}
@@ -75,7 +75,7 @@ class Statement:
         words -= {term for number in facts.numbers for term in terms(number.text)}
         spoken = languages(plain)
         if "en" not in spoken:
-            # English function words are no terms of content already.
+            # English function words are not content terms anyway.
             words -= function_words(plain)
         return cls(text, frozenset(words - FRAME_WORDS - JOINING_WORDS), facts, spoken)
 
@@ -92,11 +92,11 @@ class FactualUnit:
 
     citable: CitableUnit
     facts: Facts  # its numbers and dates, and those above it
-    directions: frozenset[Direction]  # that its figures show
+    directions: frozenset[Direction]  # rises and falls that its figures show
     is_row: bool  # with or without markup
     figures: tuple[Figure, ...]  # its own, for calculation
     own: str  # its text without markup and without what stands above it
-    continues: bool = False  # whether it is about what the sentence before it names
+    continues: bool = False  # whether it goes on about something in the sentence before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class CitedSource:
     name: str  # of its document
     words: frozenset[str]  # all its terms
     above: frozenset[str]  # terms of its headings and its file's name, which support each sentence
-    facts_above: Facts  # the facts of these
+    facts_above: Facts  # the facts of headings and file name
     units: tuple[FactualUnit, ...]  # its sentences, list items and table rows
     known: Equivalents = field(compare=False, repr=False)  # its terms and those above it
 
@@ -122,8 +122,8 @@ class CitedSource:
 
         Args:
             passage: A passage.
-            index: Its index among those that are cited.
-            years: Of the line above it, see :func:`~.citable_units.years_above`.
+            index: Its index among the cited passages.
+            years: The years of the line above it, see :func:`~.citable_units.years_above`.
             limit: When to give up.
         """
         above = " ; ".join((*passage.section, re.split(r"[/\\]", passage.source)[-1]))
@@ -141,7 +141,7 @@ class CitedSource:
 
 
 def known_words(sources: Sequence[CitedSource]) -> Equivalents:
-    """The words of all of some sources."""
+    """The words of all given sources."""
     if len(sources) == 1:
         return sources[0].known
     return Equivalents(word for source in sources for word in source.words | source.above)
@@ -166,18 +166,18 @@ def _unit(citable: CitableUnit) -> FactualUnit:
 def equivalent_words(
     words: Iterable[str], vocabulary: Collection[str]
 ) -> dict[str, frozenset[str]]:
-    """For each word the equivalent words of a vocabulary.
+    """For each word, the equivalent words of a vocabulary.
 
-    They are the word itself, inflected, misread by OCR, or another word for a rise or a fall.
+    They are the word itself, inflected or misread by OCR, or another word for a rise or a fall.
     """
     return Equivalents(vocabulary).of([*words])
 
 
 def has_figure(unit: FactualUnit, number: Number) -> bool:
-    """Whether a number is among the own figures of a unit."""
+    """Whether a number is among the unit's own figures."""
     return any(number.matches(as_number(figure.value)) for figure in unit.figures)
 
 
 def as_number(value: Decimal) -> Number:
-    """A number to compare others with, without its sign."""
+    """Make a number, without its sign, to compare others with."""
     return Number("", frozenset((abs(value),)))

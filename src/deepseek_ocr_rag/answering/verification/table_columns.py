@@ -1,4 +1,4 @@
-"""Columns of table rows: which heads name the cell that has a figure, and which name another."""
+"""Finds which heads of a table name the cell that has a figure, and which name another cell."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NOTE: Final = re.compile(
     r"\((?=[^()]{0,60}\b(?:in|except)\b)[^()]{0,60}\b(?:thousands|millions|billions|shares?)\b[^()]{0,60}\)",
     re.IGNORECASE,
 )
-"""A scale, "(in millions, except per share data)", which stands in some head but names no column."""
+"""A scale, "(in millions, except per share data)", which stands in a head but names no column."""
 
 
 _YEAR: Final = re.compile(r"(?<![0-9.,])(?:FY\s?)?(?:19|20)[0-9]{2}(?![0-9])")
@@ -42,8 +42,9 @@ _YEAR: Final = re.compile(r"(?<![0-9.,])(?:FY\s?)?(?:19|20)[0-9]{2}(?![0-9])")
 class ColumnCell:
     """A cell of a table row.
 
-    ``heads`` are the words above it; ``near`` also those of a group of columns that may include it:
-    a name that spans columns stands above one of them. A head such as "%" has no words.
+    ``heads`` are the words above it. ``near`` adds the name of a group of columns that may include
+    it, because a name that spans columns may stand above just one of them. A head such as "%" has no
+    words.
     """
 
     facts: Facts
@@ -54,7 +55,7 @@ class ColumnCell:
 
 @lru_cache(maxsize=2**10)
 def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]:
-    """The cells of a row behind its first, with what the head of its table says above each.
+    """The cells of a row, each with what the head of its table says above it.
 
     Args:
         row: In the markup of its page.
@@ -66,7 +67,7 @@ def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]
     named = heads_of_columns(row, heads)
     for column, cell in enumerate(cells_of_row(row)):
         own = named[column]
-        # Where a cell spans the column, it is known which one stands above it; labels are in no group.
+        # A head cell that spans the column is known to stand above it; labels belong to no group.
         open_ones = [names for names, spanned in groupings if column and not spanned[column]]
         groups = [part for names in open_ones for part in _beside(names, column)]
         words = head_terms(own)
@@ -76,13 +77,13 @@ def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]
 
 
 def units_in(row: str) -> frozenset[str]:
-    """The units of measurement that stand in cells of their own behind a row's first."""
+    """The units of measurement that fill a cell of a row, the first cell excepted."""
     cells = (terms(plain_text(cell)) for cell in cells_of_row(row)[1:])
     return frozenset(cell[0] for cell in cells if len(cell) == 1 and cell[0] in UNIT_WORDS)
 
 
 def head_terms(names: Sequence[str]) -> frozenset[str]:
-    """The terms of names of columns, without notes on their scale."""
+    """The terms of column names, without notes on their scale."""
     found = frozenset(content_terms(plain_text(_NOTE.sub(" ", " ; ".join(names)))))
     return found.union(*map(head_marks, names), *(date_terms(dates(name)) for name in names))
 
@@ -102,15 +103,15 @@ def is_under_other_head(
 ) -> bool:
     """Whether the cells with a figure stand below other heads than the statement names.
 
-    Each has a head, of which the statement has no word that tells it apart, and it has such a word
-    of the head of another figure, which it does not state.
+    Each such cell has a head, but the statement has none of the words that tell this head apart.
+    Instead it has such a word of the head of another figure, which it does not state.
 
     Args:
-        cells: Those of a row.
-        states: Whether some facts have the figure.
-        is_claimed: Whether the statement has all of some facts.
-        named: Which of some words name the figure's own column.
-        named_apart: Which of some words name another column.
+        cells: The cells of a row.
+        states: Whether the given facts have the figure.
+        is_claimed: Whether the statement has all of the given facts.
+        named: Which of the given words name the figure's own column.
+        named_apart: Which of the given words name another column.
     """
     own = [cell for cell in cells if states(cell.facts)]
     others = [cell for cell in cells if cell not in own and cell.facts.numbers and cell.heads]
@@ -128,7 +129,7 @@ def is_under_other_head(
 
 
 def _beside(names: Sequence[str], column: int) -> tuple[str, ...]:
-    """The nearest names on either side of a column without one."""
+    """The nearest names on either side of a column that has none."""
     if column >= len(names) or names[column].strip():
         return ()
     sides = (names[column::-1], names[column:])
@@ -144,9 +145,9 @@ def _first(names: Sequence[str]) -> Sequence[str]:
 def heads_of_columns(row: str, heads: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     """The texts above each column of a row, from top to bottom.
 
-    A cell that spans columns stands above each of them, unless it spans all behind the label: then
-    it tells none apart. One with as many years as the row has filled cells below it names
-    each by one of these: "January 28, 2023 January 29, 2022" above two figures.
+    A cell that spans columns stands above each of them. If it spans all columns after the label, it
+    tells none apart and is left out. If it has as many years as the row has filled cells below it,
+    each year names one of these cells: "January 28, 2023 January 29, 2022" above two figures.
 
     Args:
         row: In the markup of its page, as the rows of the head.
@@ -164,7 +165,7 @@ def heads_of_columns(row: str, heads: tuple[str, ...]) -> tuple[tuple[str, ...],
             elif len(parts) == len(below) > 1:
                 named = list(zip(below, parts, strict=True))
             elif len(parts) > 1:
-                # Which year is whose cannot be told.
+                # It is unclear which year belongs to which cell.
                 named = [(start, text)]
             elif start <= 1 and end >= len(cells):
                 named = []
@@ -177,7 +178,7 @@ def heads_of_columns(row: str, heads: tuple[str, ...]) -> tuple[tuple[str, ...],
 
 
 def _spans(heads: Sequence[str]) -> Iterator[list[tuple[str, int, int]]]:
-    """For each row of a head its texts, with the first column and the one behind the last."""
+    """For each row of a head, its texts, each with its first column and the column after its last."""
     if not any(head.startswith("<") for head in heads):
         for head in heads:
             yield [(text, column, column + 1) for column, text in enumerate(cells_of_row(head))]
@@ -185,7 +186,7 @@ def _spans(heads: Sequence[str]) -> Iterator[list[tuple[str, int, int]]]:
     rows = parse_table("".join(heads)).rows
     texts = [cell.text for row in rows for cell in row]
     numbers = iter(range(len(texts)))
-    # Cells are told apart by their numbers: neighbours may have the same text.
+    # Cells are told apart by numbers, because neighbours may have the same text.
     numbered = (tuple(replace(cell, text=str(next(numbers))) for cell in row) for row in rows)
     seen: set[str] = set()
     for names in Table(tuple(numbered)).to_rows():
@@ -200,6 +201,6 @@ def _spans(heads: Sequence[str]) -> Iterator[list[tuple[str, int, int]]]:
 
 
 def _parts(text: str) -> list[str]:
-    """A text cut behind each of its years."""
+    """Cut a text after each of its years."""
     ends = [match.end() for match in _YEAR.finditer(text)]
     return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]

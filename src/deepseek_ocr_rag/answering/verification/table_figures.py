@@ -1,4 +1,4 @@
-"""The figures of sentences and table rows, signed and scaled for calculation."""
+"""Finds the figures of sentences and table rows, signed and scaled for calculation."""
 
 from __future__ import annotations
 
@@ -41,16 +41,17 @@ _PERCENT: Final = re.compile(r"(\(|(?<![^\s|])[-−–])?\s?[0-9]{1,30}(?:[.,][0
 class Figure:
     """A number that a source states.
 
-    Its value is negative in parentheses or behind a minus, multiplied by a "million" behind it.
+    Its value is negative if it stands in parentheses or after a minus, and is multiplied by a
+    "million" after it.
     """
 
     value: Decimal
     is_percent: bool  # whether a percent sign follows it
     row: int  # index of its sentence or table row
-    column: int  # number of figures before it there
+    column: int  # how many figures stand before it there
     span: tuple[int, int]  # ``(start, end)`` in its sentence
     sentence: str  # or table row, without markup
-    years: frozenset[int] = frozenset()  # that the head of its column names, or its row
+    years: frozenset[int] = frozenset()  # those that the head of its column names, or its row
     heads: frozenset[str] = frozenset()  # the terms of that head
 
 
@@ -75,9 +76,9 @@ def figures_of(plain: str, row: int) -> tuple[Figure, ...]:
 
 
 def with_years(figures: Sequence[Figure], row: str, heads: Sequence[str]) -> tuple[Figure, ...]:
-    """The figures of a table row without those of its label, with the heads of their columns.
+    """The figures of a table row, without those of its label, with the heads of their columns.
 
-    A row whose label stands in the line above the table has none of its own. Where no head names a
+    A row whose label stands in the line above the table has no label of its own. If no head names a
     year, the row's label may.
 
     Args:
@@ -123,10 +124,10 @@ def is_row_of_figures(plain: str) -> bool:
 
 
 def directions_of_figures(plain: str) -> frozenset[Direction]:
-    """Which directions the percentages of a row of figures show by their signs.
+    """The directions, up or down, that the signs of a row's percentages show.
 
-    A table does not print "increased". Accountants put negative numbers in parentheses. Text that
-    is not a row of figures shows none.
+    A table does not say "increased"; accountants put negative numbers in parentheses. Text that
+    is not a row of figures shows no direction.
     """
     if not is_row_of_figures(plain):
         return frozenset()
@@ -136,7 +137,7 @@ def directions_of_figures(plain: str) -> frozenset[Direction]:
 def column_totals(
     rows: Sequence[Sequence[Figure]], row: Sequence[Figure]
 ) -> Iterator[tuple[Figure, Figure]]:
-    """Pairs each figure of a row with figures that are a sum of its column, the row included."""
+    """Pair each figure of a row with figures that are a sum over its column, this row included."""
     width = len(row)
     for figure in row:
         first = last = figure.row

@@ -1,4 +1,4 @@
-"""Tables within the text of a passage: which rows are their head, which introduce those below."""
+"""Finds the tables within a passage, their head rows, and the rows that introduce others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["TABLE_STARTS", "TableRun", "introduces", "is_repeated", "table_runs"
 TABLE_STARTS: Final = ("|", "<t", "</t")
 
 LONGEST_INTRODUCTION: Final = 300
-"""Characters of a line that introduces the rows or the list below it."""
+"""Most characters of a line that introduces the rows or the list below it."""
 
 _RULE: Final = frozenset("|-: ")
 
@@ -34,10 +34,10 @@ def table_runs(
     """The tables among consecutive units from ``first`` up to but not including ``last``.
 
     Args:
-        passage: What the units are parts of.
-        spans: Those of all its units.
-        first: Index of a unit that is the row of a table.
-        last: Index behind the last such unit.
+        passage: The passage that has the units.
+        spans: The spans of all its units.
+        first: Index of the first unit that is a table row.
+        last: Index after the last such unit.
     """
     rows: list[int] = []
     for index in range(first, last):
@@ -80,7 +80,7 @@ def _run(passage: Passage, spans: Sequence[tuple[int, int]], rows: Sequence[int]
 
 
 def is_repeated(passage: Passage, start: int) -> bool:
-    """Whether the row of a table at an offset stands in an earlier chunk too."""
+    """Whether the table row at an offset is repeated from an earlier chunk."""
     return any(
         piece.repeated and piece.kind == "table" and piece.offset <= start < piece.end
         for piece in passage.pieces

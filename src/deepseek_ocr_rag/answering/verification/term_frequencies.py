@@ -1,4 +1,4 @@
-"""How common each word is in a document, and so how likely pages share it by chance."""
+"""Measures how common each word is in a document, and so how likely pages share it by chance."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_CHUNKS: Final = 500
 
 
 class TermFrequencies:
-    """Counts terms per chunk. Counts a document when it is first asked about.
+    """Counts terms per chunk. A document is counted when it is first needed.
 
     Args:
         texts: ``(source, text)`` of the chunks of the documents.
@@ -35,7 +35,7 @@ class TermFrequencies:
         self._counted: dict[str, tuple[Counter[str], int]] = {}
 
     def chance(self, term: str, own: Iterable[tuple[str, frozenset[str]]]) -> float:
-        """How likely another chunk of the same documents has a term.
+        """How likely it is that another chunk of the same documents has a term.
 
         Args:
             term: As :func:`~.terms.terms` gives it.

@@ -9,10 +9,10 @@ question count too, because "They are connected." alone fits any page.
 
 A "not" must stand before the same words, and a number or a name in the same position.
 The source must have every word of a short sentence: "The ferry sank." is not half true
-where there is a ferry.
-Of a sentence with several figures each part must fit the row and the column that it names itself,
-and "Probe A" is not "Probe B" (see :mod:`~.parts`). So must names and other texts of a table, and
-words that the source has only for another thing of the kind support nothing
+just because there is a ferry.
+If a sentence has several figures, each part must fit the row and the column that the part names, and
+"Probe A" is not "Probe B" (see :mod:`~.parts`). The same holds for names and other texts of a table.
+Words that the source uses only for another thing of the same kind support nothing
 (see :mod:`~.parts.placement`).
 A number that the source does not state must result from a calculation that the
 sentence or its question names, with figures of the source (see :mod:`~.calculations`).
@@ -47,8 +47,8 @@ __all__ = ["Verdict", "Verifier"]
 
 CLAIM_PRESENT: Final = 0.85
 QUESTION_PRESENT: Final = 0.6
-"""Share of a true sentence's words, and of its question's other words, that the source has;
-measured on questions with known evidence, rounded."""
+"""The share of a true sentence's words that its source has, and of its question's other words;
+measured on questions with known evidence, and rounded."""
 
 DERIVED_CHANCE: Final = 0.1
 """How often a calculated number also follows from the figures of an unrelated passage."""
@@ -57,21 +57,20 @@ ENOUGH_EVIDENCE: Final = 0.5
 """Lowest weight of a supported sentence, a natural logarithm."""
 
 BETTER_ELSEWHERE: Final = 3.0
-"""Lead in weight from which an uncited passage makes the citation wrong; the logarithm
-of twenty."""
+"""If an uncited passage leads by this much weight, the citation is wrong; the logarithm of twenty."""
 
 ENOUGH_WORDS: Final = 0.5
 """Lowest share of a sentence's words and facts that its source must have."""
 
 
 MOST_TOGETHER: Final = 3
-"""Passages of which two are tried together."""
+"""The best so many passages are also tried in pairs."""
 
 MOST_TRIED: Final = 32
-"""Passages that are tried for a part of a sentence, those that share most with it."""
+"""Most passages to try for a part of a sentence: those that share most with it."""
 
 MOST_UNITS_TOGETHER: Final = 400
-"""Sentences and rows that are compared with a sentence at once, where it cites more of them."""
+"""Most sentences and rows to compare with a sentence at once, if it cites more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +97,9 @@ class Verifier:
     Args:
         passages: What can be cited.
         question: The question that the sentences answer.
-        frequencies: Of the documents that the passages are from; without them all
+        frequencies: Those of the documents that the passages are from; without them, all
             words count the same.
-        max_seconds: Longest time for comparing sentences, all together; None for any.
+        max_seconds: Longest time for comparing all sentences together; None for no limit.
 
     Example:
         >>> verifier = Verifier(answer.passages, answer.question)  # doctest: +SKIP
@@ -121,8 +120,8 @@ class Verifier:
         self._frequencies = frequencies or TermFrequencies()
         self._limit = TimeLimit(max_seconds)
         self._years: list[tuple[str, ...]] = []
-        self._parts: list[CitedSource] = []  # of the passages so far, in order
-        self._ends = [0]  # where the parts of each of these end, behind a first 0
+        self._parts: list[CitedSource] = []  # the units of the passages so far, in order
+        self._ends = [0]  # where the parts of each passage end, after an initial 0
 
     def verify(self, claim: str, cited: Iterable[int]) -> Verdict:
         """Check one sentence.
@@ -132,7 +131,7 @@ class Verifier:
             cited: Indices of the passages that it cites, which may support it together.
 
         Raises:
-            OutOfTimeError: If the time for comparing is over.
+            OutOfTimeError: If the time for comparing is up.
         """
         with self._limit.counted():
             return self._verify(Statement.of(claim), tuple(dict.fromkeys(cited)))
@@ -157,7 +156,7 @@ class Verifier:
         A sentence with several figures may rest on two passages.
 
         Raises:
-            OutOfTimeError: If the time for comparing is over.
+            OutOfTimeError: If the time for comparing is up.
         """
         if not self._passages:
             return Verdict(False, problem="there is no source")
@@ -169,7 +168,7 @@ class Verifier:
         chosen = set(index.possible(statement, self._question, ENOUGH_WORDS))
         joined = has_parts(statement)
         if joined:
-            # Each of two that support it together may have less.
+            # Two passages that support it together may each have less.
             everything = range(len(self._parts))
             chosen.update(index.nearest(statement, self._question, everything)[:MOST_TRIED])
         verdicts: dict[tuple[int, ...], Verdict] = {
@@ -187,7 +186,7 @@ class Verifier:
 
     @cached_property
     def _index(self) -> PartIndex:
-        """Of all passages, which are read when the first sentence comes."""
+        """The index of all passages, which are read when the first sentence comes."""
         self._years = self._years or years_above(self._passages)
         for number in range(len(self._ends) - 1, len(self._passages)):
             passage, years = self._passages[number], self._years[number]
@@ -199,7 +198,7 @@ class Verifier:
         return range(self._ends[passage], self._ends[passage + 1])
 
     def _together(self, claim: Statement, parts: Sequence[int]) -> Sequence[int]:
-        """The parts that a claim cites; of very many, those that share most with it."""
+        """The parts that a claim cites; if there are very many, those that share most with it."""
         if sum(len(self._parts[part].units) for part in parts) <= MOST_UNITS_TOGETHER:
             return parts
         chosen: list[int] = []
@@ -219,15 +218,17 @@ class Verifier:
         if evidence.lacking:
             problem = f"the source does not have {', '.join(dict.fromkeys(evidence.lacking))}"
         elif evidence.repeated:
-            problem = f"it has {evidence.repeated[0]} twice, and the source does not"
+            problem = f"the sentence has {evidence.repeated[0]} twice, but the source does not"
         elif evidence.restated:
-            problem = f"{evidence.restated[0]} is not the amount before it"
+            problem = f"{evidence.restated[0]} differs from the amount before it"
         elif evidence.negations:
-            problem = f"it and the source differ in a “not” before {evidence.negations[0]}"
+            problem = (
+                f"the sentence and the source differ in a “not” before {evidence.negations[0]}"
+            )
         elif evidence.misplaced:
-            problem = f"the source says “{' '.join(evidence.misplaced)}” of something else"
+            problem = f"the source says “{' '.join(evidence.misplaced)}” about something else"
         elif claim.is_empty:
-            problem = "it states nothing"
+            problem = "the sentence states nothing"
         elif evidence.unsaid:
             problem = f"the source does not say “{'”, “'.join(evidence.unsaid)}”"
         elif evidence.coverage < ENOUGH_WORDS:
@@ -250,14 +251,14 @@ class Verifier:
                 chance = max(self._frequencies.chance(w, own) for w in evidence.equivalents(word))
                 weight += _ratio(present, likely, chance)
         for fact in evidence.stated_facts:
-            # A number that few pages have says more than the "10" of any page.
+            # A number that few pages have proves more than a "10" that any page has.
             chance = max((self._frequencies.chance(t, own) for t in terms(fact.text)), default=1.0)
             weight += _ratio(True, CLAIM_PRESENT, chance)
         return weight + evidence.derived * _ratio(True, CLAIM_PRESENT, DERIVED_CHANCE)
 
 
 def _ratio(present: bool, likely: float, chance: float) -> float:
-    """The evidence of one word; one that is commoner elsewhere says nothing."""
+    """The evidence of one word; a word that is more common elsewhere proves nothing."""
     if chance >= likely:
         return 0.0
     return math.log(likely / chance) if present else math.log((1 - likely) / (1 - chance))

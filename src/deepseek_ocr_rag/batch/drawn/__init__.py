@@ -1,1 +1,1 @@
-"""Units whose pages were drawn by another process than the one that reads them."""
+"""Handles units whose pages are drawn by one process and read by another."""

@@ -32,7 +32,7 @@ def drawn_stream(
     """A stream over some pages of a drawn unit.
 
     Raises:
-        SourceError: If the document could not be opened when it was to be drawn.
+        SourceError: If the document could not be opened for drawing.
     """
     if drawn.error_type is not None:
         kind = getattr(errors, drawn.error_type, CorruptSourceError)
@@ -44,7 +44,7 @@ def drawn_stream(
 
 
 class _DrawnSource:
-    """What a stream asks of a document, out of what was drawn."""
+    """Answers what a page stream asks of a document, from the drawn pages."""
 
     parallel_pages = 1
 
@@ -67,10 +67,10 @@ class _DrawnSource:
         return image_of(png)
 
     def text_layer(self, number: int) -> None:
-        """None: only what a backend needs is drawn."""
+        """Always None: only pictures are drawn ahead."""
 
     def draw_for(self, cards: int) -> int:
-        """One: everything is drawn."""
+        """Always one: everything is drawn already."""
         return self.parallel_pages
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A unit whose pages are drawn, as one row of a table: :class:`DrawnUnit`."""
+"""Stores a unit whose pages are drawn as one row of a table: :class:`DrawnUnit`."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class DrawnUnit:
         unit: The unit.
         sha256: Hash of the document's bytes when they were drawn.
         total_pages: Pages of the document.
-        pages: What was drawn, in the order of the unit's pages; a page that is blank or failed
+        pages: The drawn pages, in the order of the unit; a page that is blank or failed
             has no picture.
         error_type: The class of the error, if the document could not be opened.
-        problem: What it says.
+        problem: What the error says.
         remedy: What to do about it.
     """
 

@@ -22,7 +22,7 @@ __all__ = ["UnitDrawer", "can_be_drawn_apart"]
 _log = logging.getLogger("deepseek_ocr_rag")
 
 PICTURE_READERS: Final = ("local", "transformers", "server", "ollama")
-"""Backends that see pictures and nothing else, by the first word of their names."""
+"""Backends that need only pictures, by the first word of their names."""
 
 
 def can_be_drawn_apart(backend: str) -> bool:
@@ -32,7 +32,7 @@ def can_be_drawn_apart(backend: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _PictureReader:
-    """What :func:`prepare_page` asks a backend that reads pictures, as PNG files."""
+    """Answers what :func:`prepare_page` asks of a backend: it wants pictures, as PNG files."""
 
     name: str = ""
     model: str = ""
@@ -54,7 +54,7 @@ class UnitDrawer:
         self._fetched = FetchedDocuments(self._settings.limits, self._settings.urls)
 
     def draw(self, unit: PageUnit) -> DrawnUnit:
-        """Draw the pages of a unit; a document that cannot be opened gives its error."""
+        """Draw the pages of a unit; if the document cannot be opened, return its error."""
         try:
             with self._fetched.source(
                 unit.uri, password=unit.password, renderer=self._settings.renderer
@@ -71,7 +71,7 @@ class UnitDrawer:
                 unit, error_type=type(error).__name__, problem=error.problem, remedy=error.remedy
             )
         except Exception as error:  # noqa: BLE001 - becomes a row
-            # Of an object store, for example: it must not end the run.
+            # An error of an object store, for example, must not end the run.
             _log.exception("%s could not be drawn", visible_line(unit.name))
             return DrawnUnit(
                 unit,

@@ -1,1 +1,1 @@
-"""What runs the reading: this machine, or Ray."""
+"""Runs the reading on this machine or on Ray."""

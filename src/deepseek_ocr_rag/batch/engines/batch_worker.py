@@ -8,9 +8,9 @@ Frames (:mod:`deepseek_ocr_rag.concurrency.frames`) without bodies::
                                               times a second
                                               {"done": file name}
                                               or {"failed": {...}, "unit": file name}: the
-                                              backend reads nothing
+                                              backend cannot read
 
-Rows do not pass through the pipe: this process stores them. It ends when its standard input does.
+Rows do not pass through the pipe: this process stores them. It ends when its standard input closes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from .unit_runner import UnitRunner
 __all__ = ["main"]
 
 TELL_SECONDS: Final = 0.25
-"""Between two messages about pages: one for each would cost a page of text two hundredths."""
+"""Seconds between two messages about pages: a message for each would take 2 % of a page of text."""
 
 
 def main() -> None:
@@ -77,20 +77,20 @@ def main() -> None:
             try:
                 unit = PageUnit(**receive(requests, longest=0).message["unit"])
             except (BrokenFrameError, OSError):
-                # Nobody wants the results any more, so do not wait for the threads.
+                # The owner is gone, so do not wait for the threads.
                 os._exit(0)
             pool.submit(run, unit)
 
 
 class _Answers:
-    """Sends frames of several threads, one at a time."""
+    """Sends the frames of several threads, one at a time."""
 
     def __init__(self, pipe: FileIO) -> None:
         self._pipe = pipe
         self._lock = threading.Lock()
 
     def put(self, message: dict[str, Any]) -> None:
-        """Send a frame; ends the process if nobody is there to read it."""
+        """Send a frame; end the process if its owner is gone."""
         try:
             with self._lock:
                 send(self._pipe, Frame(message))
@@ -99,7 +99,7 @@ class _Answers:
 
 
 class _PageCounts:
-    """Tells how many pages were read and failed, but not each of them. Thread-safe."""
+    """Reports how many pages were read and how many failed, several at a time. Thread-safe."""
 
     def __init__(self, put: Callable[[dict[str, Any]], object]) -> None:
         self._put = put
@@ -119,7 +119,7 @@ class _PageCounts:
             self.tell()
 
     def tell(self) -> None:
-        """Tell what was counted since the last time."""
+        """Report the pages counted since the last report."""
         with self._lock:
             read, errors = self._read, dict(self._errors)
             self._read = 0

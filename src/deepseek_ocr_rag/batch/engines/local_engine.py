@@ -28,19 +28,19 @@ from .worker_child import BatchWorkerChild
 __all__ = ["local_devices", "local_units"]
 
 MOST_DEATHS: Final = 40
-"""Ends of the reading process without any unit done between them, after which the run ends. A page
-that ends it costs four, and several units may have one each."""
+"""After so many crashes of the reading process, without a finished unit between them, the run ends.
+One bad page causes four crashes, and several units may have such a page."""
 
 HANG_SECONDS: Final = 3600.0
-"""Without a page for so long, the process is ended and started again."""
+"""Seconds without a page after which the process is ended and restarted."""
 
 AHEAD: Final = 2
-"""Units that wait in the reading process beside those that it works on."""
+"""How many units wait in the reading process, besides those that it works on."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
 MOST_FAILURES: Final = 3
-"""So many units in a row on which the backend of a card may fail before the card is left out."""
+"""After so many failed units in a row, a card is left out."""
 
 Inbox = queue.SimpleQueue[tuple["_Seat", dict[str, Any] | None]]
 
@@ -54,19 +54,18 @@ def local_units(
 ) -> Iterator[PageUnit]:
     """Read units in one process for each card, and yield each when it is stored, in any order.
 
-    Only a few units are asked for before they are read. A process that ends is started again, and
-    reads again what it had not stored. A card on which nothing can be read is left out, as long as
-    another one reads.
+    Units are taken only a little ahead of reading. A process that dies is restarted and reads again
+    what it had not stored. A card that cannot read is left out, as long as another one can.
 
     Args:
         units: What to read.
-        settings: What reads.
+        settings: How to read.
         folder: The folder of the run.
-        on_pages: Called with pages that are done, a few times a second.
-        devices: The card of each process; None for what the environment names.
+        on_pages: Called with finished pages, a few times a second.
+        devices: The card of each process; None for those that the environment names.
 
     Raises:
-        BackendError: If the backend can read nothing, or its processes end again and again.
+        BackendError: If the backend cannot read, or its processes die again and again.
         OutputError: If the results cannot be stored.
     """
     reading = _LocalReading(settings, folder, on_pages, devices)
@@ -83,7 +82,7 @@ def local_devices(gpus: int | None) -> tuple[str | None, ...]:
         gpus: How many; None for those in ``DSOCR_DEVICES``, or one.
 
     Raises:
-        ConfigurationError: If there are not so many.
+        ConfigurationError: If there are fewer cards.
     """
     given = devices_of_environment()
     if given is None:
@@ -104,9 +103,9 @@ class _Seat:
     device: str | None
     child: BatchWorkerChild | None = None
     reading: dict[str, PageUnit] = field(default_factory=dict)
-    failures: int = 0  # of the backend, since a unit was read there
+    failures: int = 0  # failures of the backend since it last read a unit
     heard: float = field(default_factory=time.monotonic)
-    name: str = ""  # in the progress
+    name: str = ""  # its name in the progress
 
 
 class _LocalReading:
@@ -204,8 +203,8 @@ class _LocalReading:
                 seat.heard = time.monotonic()
 
     def _fail(self, seat: _Seat, name: str | None, error: DeepSeekOCRError) -> None:
-        """The backend reads nothing there: the other cards read its units, if there are others."""
-        # Without a unit, it could not even be made.
+        """The backend cannot read on this card: others read its units, if there are others."""
+        # Without a unit, the backend could not even be made.
         working = seat.failures < MOST_FAILURES
         seat.failures = MOST_FAILURES if name is None else seat.failures + 1
         others = [each for each in self._seats if each.failures < MOST_FAILURES]
@@ -217,7 +216,7 @@ class _LocalReading:
             _log.warning("%s is left out: %s", seat.device or "a reading process", error)
 
     def _bury(self, seat: _Seat) -> None:
-        """Note that the process has ended: another one reads what it was reading."""
+        """The process has died: a new one reads what it was reading."""
         how = "" if seat.child is None else seat.child.end()
         seat.child = None
         if seat.failures >= MOST_FAILURES:

@@ -1,8 +1,8 @@
 """``--engine ray``: reads the units of a run on a Ray cluster.
 
-Where a backend sees nothing but pictures, drawing and reading are operators of their own: tasks
+If a backend needs only pictures, drawing and reading are separate operators: tasks
 draw units anywhere in the cluster, and actors with a loaded model read them. A picture goes from
-the one to the other once, as a PNG file; the document's bytes stay where they are drawn.
+task to actor once, as a PNG file; the document's bytes stay where they are drawn.
 """
 
 from __future__ import annotations
@@ -28,27 +28,28 @@ from .ray_shares import RayShares, actor_options, units_in_batch
 __all__ = ["ray_units"]
 
 WINDOW_UNITS: Final = 16_384
-"""Units that Ray gets together: half a million pages. The driver keeps their names in memory."""
+"""How many units Ray gets at once: half a million pages. The driver keeps their names in memory."""
 
 PICTURE_BYTES: Final = 512 * 2**20
-"""Bytes of pictures, for each actor, that may be drawn and not yet read: about a thousand pages."""
+"""Bytes of pictures that may wait for each actor: about a thousand pages."""
 
 DRAWN_BATCHES: Final = 1000
-"""Batches after which a process that draws is replaced. Without a difference like this one between
-them, Ray 2.60 would put drawing into the actors that read, where these have no cards."""
+"""A drawing process is replaced after so many batches. Without such a difference between the two
+operators, Ray 2.60 would move drawing into the reading actors if these have no cards."""
 
 PATIENCE_SECONDS: Final = 600.0
-"""The run ends when all actors that were heard of read nothing, and for so long nobody else did."""
+"""The run ends if no known actor can read, and no other actor has appeared for so many seconds."""
 
 MOST_SHOWN: Final = 400
-"""Characters of an error of Ray, which is a traceback; its end says what happened."""
+"""Characters kept of an error of Ray, which is a traceback; its end says what happened."""
+
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
 @dataclass(frozen=True, slots=True)
 class _ToldUnit:
-    """What an actor says of a unit; with a ``problem`` it was not read."""
+    """What an actor reports about a unit; if it has a ``problem``, the unit was not read."""
 
     name: str
     done: PagesDone
@@ -56,7 +57,7 @@ class _ToldUnit:
 
 
 class _Readers:
-    """Which actors read, and which read nothing."""
+    """Knows which actors can read and which cannot."""
 
     def __init__(self, actors: int) -> None:
         self._actors = actors
@@ -65,16 +66,16 @@ class _Readers:
         self._stored = time.monotonic()
 
     def read(self, reader: str) -> None:
-        """Note that it has read a unit."""
+        """Note that an actor has read a unit."""
         self._stored = time.monotonic()
         self._reading.add(reader)
         self._broken.discard(reader)
 
     def failed(self, reader: str, problem: str) -> None:
-        """Note that its backend can read nothing.
+        """Note that an actor's backend cannot read.
 
         Raises:
-            EngineLostError: If that is so for all of them.
+            EngineLostError: If no actor can read.
         """
         if reader not in self._broken:
             _log.warning("%s reads nothing: %s", reader, visible_line(problem))
@@ -86,7 +87,7 @@ class _Readers:
 
 
 def _nothing_read(problem: str) -> EngineLostError:
-    """The error for a run whose actors all read nothing."""
+    """The error for a run in which no actor can read."""
     return EngineLostError(
         f"no actor of Ray can read ({visible_line(problem)[-MOST_SHOWN:]})",
         remedy="The same command goes on where it stopped.",
@@ -102,15 +103,15 @@ def ray_units(
 ) -> Iterator[PageUnit]:
     """Read units on a cluster, and yield each when it is stored, in any order.
 
-    An actor or a machine that dies is replaced, and what it had not stored is read again. What an
-    actor gives back because its backend reads nothing is read by the others.
+    An actor or a machine that dies is replaced, and what it had not stored is read again. If an
+    actor returns units because its backend cannot read, the others read them.
 
     Args:
         units: What to read.
-        settings: What reads.
+        settings: How to read.
         folder: The folder of the run, which every machine must reach.
         on_pages: Called with the pages of each unit.
-        shares: What :func:`ray_shares` says of the cluster.
+        shares: The division of the cluster, from :func:`ray_shares`.
 
     Raises:
         EngineLostError: If Ray gives up, or no actor can read.
@@ -121,7 +122,7 @@ def ray_units(
     while window := again + list(islice(units, WINDOW_UNITS - len(again))):
         again, stored, problem = [], 0, ""
         waiting = {unit.file_name: unit for unit in window}
-        # Without cards all actors ask the same server: what one cannot read, no other can.
+        # Without cards, all actors use the same server, so what one cannot read, no other can.
         readers = _Readers(shares.actors if shares.cards else 1)
         for told in _acknowledged(window, settings, folder, shares):
             unit = waiting.pop(told.name, None)
@@ -142,7 +143,7 @@ def ray_units(
 def _acknowledged(
     window: list[PageUnit], settings: BatchSettings, folder: RunFolder, shares: RayShares
 ) -> Iterator[_ToldUnit]:
-    """What the actors say of each unit."""
+    """What the actors report about each unit."""
     from ray.exceptions import RayError
 
     try:
@@ -164,13 +165,13 @@ def _acknowledged(
 
 
 def _cause_of_ours(error: BaseException) -> DeepSeekOCRError | None:
-    """The error of ours that an error of Ray wraps, such as a full disk."""
+    """Our own error inside an error of Ray, such as a full disk."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
         if isinstance(cause, DeepSeekOCRError):
-            # Ray's copy is an error of its own class too, with a traceback as its text.
+            # Ray's copy is also an instance of our class, but its text is a traceback.
             wrapped = getattr(cause, "cause", None)
             return wrapped if isinstance(wrapped, DeepSeekOCRError) else cause
         cause = getattr(cause, "cause", None) or cause.__cause__
@@ -196,7 +197,7 @@ def _dataset(
             num_cpus=shares.cores,
             max_calls=DRAWN_BATCHES,
         )
-    # Ray starts an actor that died again, and repeats its task, without end.
+    # Ray restarts an actor that died, and repeats its task, without end.
     dataset = dataset.map_batches(
         DrawnStoringReader if apart else StoringReader,
         fn_constructor_args=(settings.to_dict(), folder.uri),

@@ -1,4 +1,4 @@
-"""What runs on the machines of a Ray cluster: drawing tasks, and actors that read and store."""
+"""Runs on the machines of a Ray cluster: tasks that draw, and actors that read and store."""
 
 from __future__ import annotations
 
@@ -25,29 +25,30 @@ from .unit_runner import UnitRunner
 __all__ = ["DrawnStoringReader", "StoringReader", "draw_batch"]
 
 MOST_FAILURES: Final = 3
-"""So many units in a row on which the backend of an actor may fail before it is left out."""
+"""After so many failed units in a row, an actor is left out."""
 
 REST_SECONDS: Final = 60.0
-"""An actor that is left out gives back what it gets, but so slowly that the others get nearly all."""
+"""Seconds that an actor that is left out waits before it returns a unit, so that the others get
+nearly all units."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
 @dataclass(frozen=True, slots=True)
 class _UnitOutcome:
-    """What became of a unit: its errors by class, or why it was not read at all."""
+    """The outcome of a unit: its errors by class, or why it was not read at all."""
 
     errors: dict[str, int]
     problem: str = ""
 
 
 class StoringReader:
-    """A :class:`PageReader` that stores each unit where it was read, as an actor of Ray.
+    """A :class:`PageReader` as an actor of Ray, which stores each unit where it was read.
 
     Only names and counts go back to the driver, and no page passes through Ray's object store.
 
     Args:
-        settings: What :meth:`BatchSettings.to_dict` gives.
+        settings: The result of :meth:`BatchSettings.to_dict`.
         folder: The folder of the run, which every machine must reach.
     """
 
@@ -62,8 +63,8 @@ class StoringReader:
         """Read and store a batch of units.
 
         Returns:
-            For each its name, pages, errors by class as JSON, who read it, and why it was not read
-            if the backend can read nothing.
+            For each unit its name, pages, errors by class as JSON, who read it, and, if the
+            backend cannot read, why it was not read.
         """
         units = units_of(batch)
         return self._stored(units, [None] * len(units))
@@ -124,7 +125,7 @@ def draw_batch(batch: dict[str, Any], settings: str) -> Iterator[Any]:
 
 @lru_cache(maxsize=1)
 def _drawer(settings: str) -> UnitDrawer:
-    # One for each process, so that a document of another machine is fetched once.
+    # One drawer for each process, so that a document of another machine is fetched only once.
     return UnitDrawer(json.loads(settings))
 
 
@@ -134,6 +135,6 @@ def _picture_bytes(drawn: DrawnUnit) -> int:
 
 @lru_cache(maxsize=1)
 def _this_reader() -> str:
-    """The machine, and the card that Ray gave to this process; its number where it has none."""
+    """The machine, and the card that Ray gave to this process, or the process id if it has none."""
     card = os.environ.get("CUDA_VISIBLE_DEVICES")
     return f"{socket.gethostname()}:{f'card {card}' if card else os.getpid()}"

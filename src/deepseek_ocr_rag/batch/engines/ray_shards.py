@@ -20,7 +20,7 @@ MOST_SHOWN: Final = 400
 
 
 def write_part(planned: PlannedPart, folder: RunFolder, settings: BatchSettings) -> PartAccount:
-    """Write the shards of a part, and its mark, in this process."""
+    """Write the shards of a part, and then its mark, in this process."""
     staged = StagedUnits(folder, settings.part_documents)
     return ShardWriter(folder, staged, settings.chunk_tokens).write(planned)
 
@@ -39,7 +39,7 @@ def write_elsewhere(
     import ray
     from ray.exceptions import RayError, RayTaskError
 
-    # No processor of its own: those of the cluster draw and read.
+    # The task reserves no processor, because all of the cluster's draw and read.
     task = ray.remote(num_cpus=0, max_retries=-1)(write_part)
     try:
         written: PartAccount = ray.get(task.remote(planned, folder, settings))

@@ -1,4 +1,4 @@
-"""What a run gets of a Ray cluster: :func:`ray_shares`, and how its actors are kept."""
+"""Divides a Ray cluster among the parts of a run: :func:`ray_shares`."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ..batch_settings import BatchSettings
 __all__ = ["RayShares", "actor_options", "ray_shares", "units_in_batch"]
 
 UNITS_IN_BATCH: Final = 4
-"""Units that go to an actor together, at most: each batch costs Ray some milliseconds."""
+"""Most units that go to an actor together: each batch costs Ray some milliseconds."""
 
 FEW_CARDS: Final = 16
-"""So many cards get single units, and more of them get them together: then Ray has more to do, and
-at the end a card that has no unit left costs less."""
+"""Up to so many cards get units one by one. More cards get several at once, because Ray then has
+more to do, and a card that is idle at the end costs less."""
 
 BATCHES_AT_ONCE: Final = 2
-"""Batches that an actor without a card reads at the same time: when the last pages of one are slow,
-there are others."""
+"""Batches that an actor without a card reads at the same time, so that it has other pages to read
+while the last ones of a batch are slow."""
 
 BATCHES_AHEAD: Final = 2
-"""Batches that wait at an actor beside those that it reads. With more, the first actor that is ready
-takes what the others could have read."""
+"""Batches that wait at an actor, besides those that it reads. With more, the first actor to be ready
+would take what the others could have read."""
 
 DRAWERS: Final = 4
-"""Tasks that draw for one actor, at most. One draws about 16 pages a second, a card reads 25."""
+"""Most tasks that draw for one actor. A task draws about 16 pages a second; a card reads 25."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ class RayShares:
     """What each part of a run gets of a cluster.
 
     Attributes:
-        actors: Actors that read.
-        cards: Cards of each of them.
-        cores: Processors of each of them, and of each task that draws; below 1 where there are few.
-        drawers: Tasks that draw at the same time, at most.
+        actors: Number of actors that read.
+        cards: Cards of each actor.
+        cores: Processors of each actor, and of each task that draws; below 1 if there are few.
+        drawers: Most tasks that draw at the same time.
     """
 
     actors: int
@@ -51,8 +51,8 @@ class RayShares:
 def ray_shares(gpus: int | None) -> RayShares:
     """Connect to a cluster, and divide it.
 
-    It is the one that this process is connected to, else the one in ``RAY_ADDRESS``, else one that
-    is started on this machine.
+    The cluster is the one that this process is connected to, or the one in ``RAY_ADDRESS``, or else
+    one that is started on this machine.
 
     Args:
         gpus: Cards that read at the same time; None for all, or for one processor a machine.
@@ -78,14 +78,14 @@ def ray_shares(gpus: int | None) -> RayShares:
     if not cards:
         machines = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
         actors = max(1, len(machines))
-    # Where actors took all processors, nobody could draw for them.
+    # If actors took all processors, none would be left for drawing.
     share = min(1.0, cores / (2 * actors))
     drawers = min(DRAWERS * actors, max(1, int(cores / share) - actors))
     return RayShares(actors, 1.0 if cards else 0.0, share, drawers)
 
 
 def units_in_batch(units: int, shares: RayShares) -> int:
-    """How many units go to an actor together: fewer if some actors would get none."""
+    """How many units go to an actor together; fewer if some actors would otherwise get none."""
     if shares.cards:
         return max(1, min(UNITS_IN_BATCH, shares.actors // FEW_CARDS))
     return max(1, min(UNITS_IN_BATCH, units // (BATCHES_AT_ONCE * shares.actors)))
@@ -94,19 +94,19 @@ def units_in_batch(units: int, shares: RayShares) -> int:
 def actor_options(
     shares: RayShares, settings: BatchSettings, together: int, batches: int
 ) -> dict[str, Any]:
-    """What ``map_batches`` is told about the actors.
+    """The options of ``map_batches`` for the actors.
 
-    Every card has an actor from the start to the end: Ray would start the second one only when
-    much waits for the first, and end it when little does, but a model takes long to load. Without
-    cards it may be one: where a machine is lost, more could take all processors, so that nobody
-    draws. A card that is not free, or that is lost, has an actor that waits for it, while the
-    others read.
+    Every card has an actor from start to end. Ray would start the second one only when
+    much work waits for the first, and end it when little does, but a model takes long to load.
+    Without cards, one actor is enough to start: if a machine is lost, more actors could take all
+    processors, so that none is left for drawing. If a card is busy or lost, its actor waits for it
+    while the others read.
 
     Args:
-        shares: What the run gets of the cluster.
-        settings: What reads.
-        together: Units of a batch.
-        batches: Batches; Ray warns of actors beyond them.
+        shares: The division of the cluster.
+        settings: How to read.
+        together: Units in a batch.
+        batches: Number of batches; Ray warns if there are more actors.
     """
     import ray.data
 
@@ -120,7 +120,7 @@ def actor_options(
         "enable_true_multi_threading": True,
     }
     options: dict[str, Any] = {"num_gpus": shares.cards, "num_cpus": shares.cores}
-    # Ray 2.55 takes it beside the pool, of which Ray 2.60 warns.
+    # Ray 2.55 takes this beside the pool; Ray 2.60 warns about that.
     calls = "max_concurrent_calls_per_actor"
     named = calls in signature(ray.data.ActorPoolStrategy).parameters
     (pool if named else options)[calls if named else "max_concurrency"] = at_once

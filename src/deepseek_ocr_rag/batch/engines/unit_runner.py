@@ -21,20 +21,20 @@ from ..stored_pages import PageRow
 __all__ = ["BEGUN", "UnitRunner"]
 
 BEGUN: Final = "begun"
-"""The folder that notes which units were begun; notes that are left over are of units whose
-process ended."""
+"""The folder of notes about units that were begun; a note that is left over belongs to a unit whose
+process died."""
 
 DEATHS: Final = 2
-"""How often a unit may end the process before its pages are read one at a time, and a page
-before it counts as failed."""
+"""How often a unit may crash the process before its pages are read one at a time, and how often a
+page may before it counts as failed."""
 
 
 class UnitRunner:
     """Reads units with a :class:`PageReader` and stores each as soon as it is read.
 
-    Before a unit is begun, that is written down, and crossed out at its end. A unit that was begun
-    twice and not ended has ended its process twice, or stood beside one that did; its pages are
-    then read one at a time with nothing beside them, so that it is known which page does it.
+    A note is written before a unit is begun, and removed at its end. A unit that was begun twice but
+    never finished has crashed its process twice, or was being read when another unit did. Its pages
+    are then read one at a time, with nothing else at the same time, to find the page to blame.
 
     Args:
         reader: Reads the pages.
@@ -55,8 +55,8 @@ class UnitRunner:
             drawn: Its pages, if another process has drawn them.
 
         Raises:
-            BackendError: If the backend can read nothing.
-            OutputError: If it cannot be stored.
+            BackendError: If the backend cannot read.
+            OutputError: If the unit cannot be stored.
         """
         if self._staged.has(unit):
             return Counter()
@@ -93,7 +93,7 @@ class UnitRunner:
         return self._reader.failed_row(page, number, error)
 
     def _begun(self, name: str) -> int:
-        # The notes are written in this order. Each look is two requests to an object store.
+        # The notes are written in this order. Each check is two requests to an object store.
         marks = (_mark(name, count) for count in range(1, DEATHS + 1))
         return sum(1 for _ in takewhile(self._folder.exists, marks))
 
@@ -104,7 +104,7 @@ class UnitRunner:
         try:
             yield
         finally:
-            # An error was no end of the process.
+            # An error did not crash the process.
             self._folder.remove(mark)
 
 

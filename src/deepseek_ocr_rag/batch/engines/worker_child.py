@@ -1,4 +1,4 @@
-"""The process that reads units, as seen by its owner: :class:`BatchWorkerChild`."""
+"""Owns the process that reads units: :class:`BatchWorkerChild`."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class BatchWorkerChild:
     """A running :mod:`.batch_worker`. It ends by itself if this process is killed.
 
     Args:
-        settings: What reads.
+        settings: How to read.
         folder: The folder of the run.
-        put: Called with each message of the process, and with None at its end.
-        device: The card that it uses; None for what the environment names.
+        put: Called with each message of the process, and with None when it ends.
+        device: The card that it uses; None for the one that the environment names.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class BatchWorkerChild:
         return self._process.pid
 
     def read(self, unit: PageUnit) -> None:
-        """Have a unit read; does nothing if the process is gone, which the inbox reports."""
+        """Ask for a unit to be read; does nothing if the process is gone, which ``put`` reports."""
         self._put({"unit": asdict(unit)})
 
     def kill(self) -> None:
-        """Kill it; the inbox reports its end."""
+        """Kill it; ``put`` reports its end."""
         self._process.kill()
 
     def end(self) -> str:

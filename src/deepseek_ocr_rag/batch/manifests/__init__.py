@@ -1,1 +1,1 @@
-"""Manifests: which documents a run reads."""
+"""Reads manifests, which list the documents of a run."""

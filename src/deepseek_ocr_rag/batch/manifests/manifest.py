@@ -19,20 +19,20 @@ from .matching import files_below, matching_files
 __all__ = ["manifest_entries"]
 
 LONGEST_LINE: Final = 2**20
-"""Bytes; a line names one document."""
+"""Most bytes of a line, which names one document."""
 
 ROWS_AT_ONCE: Final = 8192
 
 _TEXTS: Final = ("uri", "id", "sha256", "pages", "password")
 _NUMBERS: Final = ("id", "pages")
-"""Of these, the ones that may be whole numbers."""
+"""Those of these keys that may be whole numbers."""
 
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 _LINES: Final = (".jsonl", ".ndjson")
 
 
 def manifest_entries(manifest: str) -> Iterator[ManifestEntry]:
-    """The documents of a manifest, in its order; nothing but the current one is in memory.
+    """The documents of a manifest, in its order; only the current one is in memory.
 
     Args:
         manifest: A file ``.jsonl`` with one object a line (``uri``, and optionally ``id``,
@@ -44,7 +44,7 @@ def manifest_entries(manifest: str) -> Iterator[ManifestEntry]:
         The documents.
 
     Raises:
-        ConfigurationError: If a line does not name a document, or nothing does.
+        ConfigurationError: If a line does not name a document, or there are no documents.
         SourceError: If the manifest cannot be read.
     """
     empty = True
@@ -99,7 +99,7 @@ def _entries(manifest: str) -> Iterator[ManifestEntry]:
 
 
 def _is_pattern(manifest: str) -> bool:
-    """Whether it has wildcards, and no file or folder of this machine is called so."""
+    """Whether it has wildcards, and is not the name of a file or folder on this machine."""
     if is_web(manifest) or not any(sign in manifest for sign in "*?["):
         return False
     return is_remote(manifest) or not Path(manifest).exists()
@@ -184,8 +184,8 @@ def _entry(values: Mapping[str, Any], manifest: str, location: str) -> ManifestE
 
 
 def _absolute(uri: str, manifest: str) -> str:
-    """A path that starts at the manifest's folder, wherever the command was started."""
-    # os.path, since pathlib takes most of the time of a million lines.
+    """Make a path absolute, relative to the manifest's folder, wherever the command was started."""
+    # os.path, because pathlib would take most of the time of a million lines.
     if "://" in uri or os.path.isabs(uri):  # noqa: PTH117
         return uri
     return f"{_folder_of(manifest)}/{uri}"

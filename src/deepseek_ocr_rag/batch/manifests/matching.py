@@ -16,7 +16,7 @@ __all__ = ["files_below", "matching_files"]
 def matching_files(pattern: str) -> Iterator[str]:
     """The files that a pattern names, each folder in the order of its names.
 
-    ``*`` and ``?`` stand for characters of one name, ``[...]`` for one of some characters, and
+    ``*`` and ``?`` stand for characters of one name, ``[...]`` for one of the listed characters, and
     ``**`` for any number of folders. Names that begin with a dot are left out, and links to
     folders are not followed.
 
@@ -28,7 +28,7 @@ def matching_files(pattern: str) -> Iterator[str]:
 
 
 def files_below(folder: str) -> Iterator[str]:
-    """All files below a folder, in the same order; signs in its own name stand for themselves."""
+    """All files below a folder, in the same order; wildcards in its own name have no meaning."""
     yield from _matching(folder, folder, "**/*")
 
 

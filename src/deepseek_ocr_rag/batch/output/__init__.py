@@ -1,1 +1,1 @@
-"""The shards of a run: written once, marked, counted, read back."""
+"""Writes the shards of a run once, marks them, counts their pages and reads them back."""

@@ -15,14 +15,14 @@ from .shards import KINDS, mark_of, shard_of
 __all__ = ["count_pages"]
 
 MOST_NAMED: Final = 1000
-"""Most missing things that are listed by name."""
+"""Most missing pages and documents that are listed by name."""
 
 
 def count_pages(folder: RunFolder, parts: int, documents: int) -> RunAccount:
     """Compare the pages that the shards have with those that they should have.
 
-    Only sums are taken from the marks. ``files/`` says which pages there should be, and each must
-    be in ``pages/`` or in ``errors/``, once.
+    Only totals are taken from the marks. ``files/`` says which pages there should be, and each must
+    be in ``pages/`` or in ``errors/``, exactly once.
 
     Args:
         folder: The folder of the run.

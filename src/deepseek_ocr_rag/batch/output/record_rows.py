@@ -1,4 +1,4 @@
-"""The rows of ``documents/``: pages, or chunks of them, as LangChain has them."""
+"""Makes the rows of ``documents/``: pages, or chunks of them, in LangChain's form."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 __all__ = ["GROUP_ROWS", "RowWriter", "write_rows"]
 
 GROUP_ROWS: Final = 256
-"""Rows of a row group: so many are in memory while a shard is written or read."""
+"""Rows of a row group, which is how many are in memory while a shard is written or read."""
 
 
 class RowWriter:

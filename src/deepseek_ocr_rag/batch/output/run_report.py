@@ -19,7 +19,7 @@ __all__ = ["REPORT_FILE", "RunReport", "report_of", "write_report"]
 REPORT_FILE: Final = "report.md"
 
 STEP: Final = 1.02
-"""Seconds are counted in classes that grow by 2 %, so that memory does not grow with the pages."""
+"""Seconds are counted in classes, each 2 % wider, so that memory does not grow with the pages."""
 
 SHORTEST: Final = 1e-4
 
@@ -30,14 +30,14 @@ class RunReport:
 
     Attributes:
         account: What became of every page.
-        seconds: From the last start to the end.
-        read_pages: Pages that were read since that start.
+        seconds: Time from the last start to the end.
+        read_pages: Pages read since that start.
         gpus: Cards, or reading processes, at the same time.
         gpu_price: Price of an hour of one card; None if it was not given.
         manifest: The manifest, as it was named.
         starts: How often the run was started; more than once if it was interrupted.
-        earlier_gpu_hours: Hours of all cards in the starts before, each known within a minute.
-        p50: Seconds of a page at the backend that half of the pages stay below; within 2 %.
+        earlier_gpu_hours: Hours of all cards in earlier starts, each known to within a minute.
+        p50: Median of a page's seconds at the backend, to within 2 %.
         p99: The same for 99 of 100 pages.
     """
 
@@ -54,7 +54,7 @@ class RunReport:
 
     @property
     def pages_per_second(self) -> float:
-        """Pages read since the last start, by its seconds."""
+        """Pages read per second since the last start."""
         return self.read_pages / self.seconds if self.seconds else 0.0
 
     @property
@@ -64,7 +64,7 @@ class RunReport:
 
     @property
     def money(self) -> float | None:
-        """What those cost; None without a price."""
+        """The cost of these hours; None without a price."""
         return None if self.gpu_price is None else self.gpu_price * self.gpu_hours
 
     def to_dict(self) -> dict[str, Any]:
@@ -191,6 +191,6 @@ def _below(classes: dict[int, int], share: float) -> float | None:
 
 
 def _code(text: str) -> str:
-    """Text of documents, as code on one line: nothing in it is Markdown."""
+    """Write text of documents as code on one line, so that nothing in it counts as Markdown."""
     shown = visible_line(text).replace("`", "'").replace("|", "/")
     return f"`{shown}`"

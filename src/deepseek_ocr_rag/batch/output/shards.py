@@ -1,4 +1,4 @@
-"""Puts the units of a part together into its shards: :class:`ShardWriter`."""
+"""Combines the units of a part into its shards: :class:`ShardWriter`."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ KINDS: Final = {
     "files": file_columns,
     "timings": timing_columns,
 }
-"""The folders of the shards, and what makes their columns."""
+"""The folders of the shards, and the functions that make their columns."""
 
 MARKS: Final = "done"
-"""The folder of the marks: a part whose mark is there is finished."""
+"""The folder of the marks: a part is finished if its mark is there."""
 
 
 def shard_of(kind: str, part: int) -> str:
@@ -77,7 +77,7 @@ class ShardWriter:
 
     Args:
         folder: The folder of the run.
-        staged: Where the units wait.
+        staged: The units that wait for their shard.
         chunk_tokens: As in :class:`~deepseek_ocr_rag.batch.BatchSettings`.
     """
 
@@ -144,10 +144,10 @@ class ShardWriter:
         return account
 
     def finished(self, part: ManifestPart) -> PartAccount | None:
-        """What a part's mark says; None if it is not finished.
+        """The contents of a part's mark; None if the part is not finished.
 
         Raises:
-            OutputError: If the manifest had other documents there.
+            OutputError: If the part had other documents when the mark was written.
         """
         if not self._folder.exists(mark_of(part.number)):
             return None
@@ -163,13 +163,13 @@ class ShardWriter:
         return account
 
     def remove_drafts(self) -> None:
-        """Remove what killed processes had begun to write, at the end, when nothing writes."""
+        """Remove the unfinished files of killed processes; call it at the end, when nothing is written."""
         for folder in (*KINDS, MARKS):
             with suppress(OutputError):
                 self._folder.remove_drafts(folder)
 
     def _rows(self, planned: PlannedPart) -> Iterator[PageRow]:
-        """All rows of a part in order; sections run on from unit to unit."""
+        """All rows of a part in order; sections continue from unit to unit."""
         units: dict[int, list[PageUnit]] = {}
         for unit in planned.units:
             units.setdefault(unit.entry, []).append(unit)

@@ -16,12 +16,12 @@ __all__ = ["StagedUnits", "part_folder"]
 STAGED: Final = "staged"
 
 SUFFIX: Final = ".rows"
-"""Compressed lines of JSON: they take a twentieth of the time of a table, which the GPU waits for.
-The standard library's encoder took four times as long as orjson."""
+"""Units are compressed lines of JSON, which take a twentieth of the time of a table; the GPU waits
+for this. The standard library's encoder took four times as long as orjson."""
 
 
 def part_folder(part: int) -> str:
-    """Where the units of a part wait."""
+    """The folder in which the units of a part wait."""
     return f"{STAGED}/part-{part:08d}"
 
 
@@ -30,7 +30,7 @@ class StagedUnits:
 
     Args:
         folder: The folder of the run.
-        part_documents: Documents of a part, from which a unit's part follows.
+        part_documents: How many documents a part has; tells which part a unit belongs to.
     """
 
     def __init__(self, folder: RunFolder, part_documents: int) -> None:
@@ -42,7 +42,7 @@ class StagedUnits:
         return f"{part_folder(unit.entry // self._part_documents)}/{unit.file_name}{SUFFIX}"
 
     def has(self, unit: PageUnit) -> bool:
-        """Whether the unit was read."""
+        """Whether the unit is stored."""
         return self._folder.exists(self.file_of(unit))
 
     def store(self, unit: PageUnit, rows: Sequence[PageRow]) -> None:
@@ -57,9 +57,9 @@ class StagedUnits:
             file.write(data.getvalue())
 
     def rows(self, unit: PageUnit) -> Iterator[PageRow]:
-        """The rows of a unit, for the line of the manifest that asks now.
+        """The rows of a unit, for its current line in the manifest.
 
-        Password and name come from the manifest; the rest comes from the stored unit.
+        The document's name comes from the manifest, the rest from the stored unit.
         """
         import orjson
         import pyarrow as pa
@@ -77,7 +77,7 @@ class StagedUnits:
         return frozenset(name.removesuffix(SUFFIX) for name in names)
 
     def clear(self, part: int) -> None:
-        """Remove the units of a part, which are in its shard now."""
+        """Remove the units of a part, which are now in its shard."""
         self._folder.clear(part_folder(part))
         self._folder.remove_drafts(part_folder(part))
         self._folder.remove_folder(part_folder(part))
@@ -90,5 +90,5 @@ def _line(row: PageRow) -> bytes:
     try:
         return bytes(orjson.dumps(values))
     except TypeError:
-        # A message may repeat lone surrogates, from a file name say, which no shard can hold.
+        # A message may contain lone surrogates, for example from a file name, which no shard can store.
         return json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")

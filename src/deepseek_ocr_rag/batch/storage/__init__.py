@@ -1,1 +1,1 @@
-"""Where documents and results are: this machine, object stores, URLs."""
+"""Reaches documents and results on this machine, on object stores and at URLs."""

@@ -1,4 +1,4 @@
-"""Documents as files of this machine, wherever they are: :class:`FetchedDocuments`."""
+"""Makes documents available as local files, wherever they are: :class:`FetchedDocuments`."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from .locations import is_remote, is_web, located, shown_uri
 __all__ = ["FetchedDocuments"]
 
 KEPT: Final = 8
-"""Documents of other machines that are kept here, so that the next unit need not fetch them."""
+"""How many fetched documents are kept, so that the next unit does not fetch them again."""
 
 _PIECE: Final = 2**20
 
 
 class FetchedDocuments:
-    """Fetches documents of other machines once, and keeps the last ones. Thread-safe.
+    """Fetches documents from other machines once, and keeps the latest ones. Thread-safe.
 
     Args:
-        limits: How large one may be.
+        limits: How large a document may be.
         urls: Which http and https URLs may be fetched; None for none.
     """
 
@@ -56,7 +56,7 @@ class FetchedDocuments:
 
     @contextmanager
     def path(self, uri: str) -> Iterator[Path]:
-        """The document as a file, which is there while the context lasts.
+        """The document as a file, which exists while the context lasts.
 
         Raises:
             SourceError: If it cannot be fetched.
@@ -153,7 +153,7 @@ class FetchedDocuments:
         return download(uri, self._urls)
 
     def _forget(self) -> None:
-        """Remove the oldest that nobody uses; the lock is held."""
+        """Remove the oldest unused files; the caller holds the lock."""
         for uri in list(self._files):
             if len(self._files) <= KEPT:
                 break

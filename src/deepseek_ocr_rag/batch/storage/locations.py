@@ -47,7 +47,7 @@ def is_remote(uri: str) -> bool:
 
 
 def shown_uri(uri: str) -> str:
-    """A path as it is, a URL without what it may have of a password or a signature."""
+    """A path unchanged, or a URL without any password or signature."""
     return public_name(uri) if "://" in uri else uri
 
 
@@ -56,7 +56,7 @@ def located(uri: str) -> StoragePath:
 
     Raises:
         ConfigurationError: If there is no such file system, or it cannot be used.
-        MissingExtraError: If fsspec or the package that it needs for it is not installed.
+        MissingExtraError: If fsspec, or a package that it needs here, is not installed.
     """
     from pyarrow import fs
 
@@ -85,7 +85,7 @@ def _by_fsspec(uri: str) -> StoragePath:
     from pyarrow import fs
 
     if "::" in uri:
-        # What is chained inside, a web address for example, would be fetched without the policy.
+        # A chained address, for example of a web page, would be fetched without the policy.
         raise ConfigurationError(
             f"{public_name(uri)} chains several file systems, which is not allowed",
             remedy="Name the document itself, or unpack it first.",

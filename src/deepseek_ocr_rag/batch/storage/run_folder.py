@@ -19,19 +19,20 @@ from .locations import StoragePath, located
 __all__ = ["RunFolder"]
 
 _DRAFT: Final = re.compile(r"\..+\.\d+-[0-9a-f]{8}")
-"""The name of a file that is being written; other hidden files belong to others."""
+"""The name of a file that is being written; other hidden files are not ours."""
 
 
 LOCK: Final = ".lock"
 
 _TAKEN: Final = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
-"""What a system says of a file that another process has locked; others have no locks there."""
+"""The error codes for a file that another process has locked; other codes mean that the file system
+has no locks."""
 
 
 class RunFolder:
-    """Writes files under another name, flushes them to the disk, and renames them.
+    """Writes files under a temporary name, flushes them to the disk, and renames them.
 
-    On an object store, an object appears when its upload has ended, which is the same.
+    On an object store, an object appears only when its upload has ended, which has the same effect.
 
     Args:
         uri: A folder of this machine, or a URL such as ``s3://bucket/folder``.
@@ -53,9 +54,9 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes from running here, which would read every page again.
+        """Keep other processes from running here; they would read every page again.
 
-        An object store has no locks, so there it does nothing.
+        An object store has no locks, so this does nothing there.
 
         Raises:
             OutputError: If another process runs here, or the folder cannot be made.
@@ -90,7 +91,7 @@ class RunFolder:
         return bool(info.type == fs.FileType.File)
 
     def names(self, folder: str) -> list[str]:
-        """The names of the files in a folder of it, sorted; none if there is no such folder."""
+        """The sorted names of the files in a subfolder; empty if there is no such folder."""
         from pyarrow import fs
 
         path = self.root.inside(folder).path
@@ -154,7 +155,7 @@ class RunFolder:
             file.write(data)
 
     def touch(self, name: str) -> None:
-        """Make an empty file, which need not survive a loss of power."""
+        """Make an empty file, which may be lost in a power cut."""
         with self._told():
             if self.root.local:
                 path = self._local(name)
@@ -173,12 +174,12 @@ class RunFolder:
                     self.root.files.delete_file(self.root.inside(name).path)
 
     def clear(self, folder: str) -> None:
-        """Remove all files of a folder of it."""
+        """Remove all files of a subfolder."""
         for name in self.names(folder):
             self.remove(f"{folder}/{name}")
 
     def remove_drafts(self, folder: str) -> None:
-        """Remove what a process that was killed had begun to write in a folder of it."""
+        """Remove the unfinished files of killed processes in a subfolder."""
         if self.root.local:
             with self._told():
                 for path in self._local(folder).glob(".*"):
@@ -186,7 +187,7 @@ class RunFolder:
                         path.unlink(missing_ok=True)
 
     def remove_folder(self, folder: str) -> None:
-        """Remove an empty folder of it."""
+        """Remove an empty subfolder."""
         if self.root.local:
             with suppress(OSError):
                 self._local(folder).rmdir()
@@ -243,7 +244,7 @@ def _new_local_file(final: Path) -> Iterator[Any]:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a new name survive a loss of power, where the system can."""
+    """Make a new name survive a power cut, if the system can."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

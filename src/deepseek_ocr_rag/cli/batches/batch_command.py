@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["estimate", "progress_line", "run_many"]
 
 NOTE_SECONDS: Final = 30.0
-"""Seconds between two notes where there is no terminal."""
+"""Seconds between two notes if there is no terminal."""
 
 MOST_NAMED: Final = 20
 
 MOST_CARDS: Final = 4
-"""Cards whose rates are shown one by one."""
+"""Most cards whose rates are shown one by one."""
 
 
 def run_many(options: argparse.Namespace) -> int:
@@ -99,7 +99,7 @@ def progress_line(progress: BatchProgress) -> str:
 
 
 def _by_card(progress: BatchProgress) -> str:
-    """Pages a second of each card; of the slowest and fastest if they are many."""
+    """Pages a second of each card; if there are many, of the slowest and the fastest."""
     rates = progress.rates
     if len(rates) < 2:
         return ""
@@ -110,7 +110,7 @@ def _by_card(progress: BatchProgress) -> str:
 
 
 def estimate(options: argparse.Namespace) -> int:
-    """``dsocr estimate``: say what a run will take."""
+    """``dsocr estimate``: estimate the time and cost of a run."""
     from ...batch.estimate import estimate_batch
 
     found = estimate_batch(

@@ -35,7 +35,7 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=64,
         metavar="DOCUMENTS",
-        help="documents whose results stand in one file (default: 64)",
+        help="how many documents have their results in one file (default: 64)",
     )
     parser.add_argument(
         "--chunk-tokens",
@@ -57,7 +57,7 @@ def add_estimate_options(parser: argparse.ArgumentParser) -> None:
         "--pages-per-second",
         type=float,
         metavar="PAGES",
-        help="of one card, from elsewhere; without it, some pages are read now",
+        help="rate of one card, if you know it; without it, some pages are read now",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

@@ -35,7 +35,7 @@ OPTIONAL = {
         install_command(package="llama-index-readers-deepseek-ocr"),
     ),
 }
-"""Packages for more than reading and asking: what each is for, and the command that installs it."""
+"""Optional packages beyond reading and asking: what each is for, and the command that installs it."""
 
 
 def diagnose() -> tuple[Check, ...]:

@@ -1,4 +1,4 @@
-"""Whether the Ollama of this machine writes the layout of its deepseek-ocr."""
+"""Checks whether this machine's Ollama passes on the layout that its deepseek-ocr writes."""
 
 from __future__ import annotations
 

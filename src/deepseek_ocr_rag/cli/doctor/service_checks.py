@@ -1,4 +1,4 @@
-"""Whether a running service can be used from here."""
+"""Checks whether a running service can be used from here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _JOBS: Final = re.compile(
 
 
 def service_checks(url: str | None = None) -> tuple[Check, ...]:
-    """Check that a service is reachable and ready, takes our key, has our version, and its queue.
+    """Check that a service is reachable and ready, accepts our key and has our version; show its queue.
 
     Args:
         url: Its base URL; by default ``DSOCR_SERVICE_URL``, else this machine's.
@@ -85,7 +85,7 @@ def _key(address: ServiceAddress, answer: JsonAnswer) -> Check:
         return Check("service key", True, "accepted" if address.key else "none is needed")
     reason = _member(answer, "detail") or f"it answers {answer.status}"
     remedy = "Set DSOCR_SERVICE_KEY to one of its keys."
-    # Asking for a key is not a fault of the service if none is set here.
+    # If no key is set here, it is no fault of the service that it asks for one.
     return Check("service key", False, reason, remedy, optional=not address.key)
 
 

@@ -39,7 +39,9 @@ class Gpu:
     free: int  # bytes of memory
     total: int  # bytes of memory
     error: str = ""  # why it cannot compute; empty if it can
-    kernels: str | None = None  # why the local engine's do not run; "" if they do, None: not tried
+    kernels: str | None = (
+        None  # why the local engine's kernels do not run; "" if they do, None if not tried
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class TorchFacts:
 
 
 def probe_torch(seconds: float = PROBE_SECONDS) -> TorchFacts | str:
-    """Import and query torch in a separate process; as text why that failed."""
+    """Import and query torch in a separate process; if that fails, return the reason as text."""
     command = [sys.executable, "-m", "deepseek_ocr_rag.backends.transformers.device_probe"]
     try:
         done = subprocess.run(  # noqa: S603 - our own program
@@ -99,7 +101,7 @@ def torch_checks() -> tuple[Check, ...]:
 
 
 def facts_checks(facts: TorchFacts, *, nvidia_driver: bool) -> tuple[Check, ...]:
-    """What the probe's facts mean for reading pages."""
+    """Say what the probe's facts mean for reading pages."""
     build = f"CUDA {facts.cuda}" if facts.cuda else f"ROCm {facts.hip}" if facts.hip else "CPU"
     checks = [Check("torch", True, f"{facts.version}, built for {build}")]
     if facts.gpus:
@@ -139,7 +141,7 @@ def _gpu_check(index: int, gpu: Gpu, hip: str | None) -> Check:
 
 
 def _telling(error: str) -> str:
-    """The line of an error that says most: that of a compiler, if it is named, else the first."""
+    """The most telling line of an error: the compiler's, if there is one, or else the first."""
     lines = [line.strip() for line in error.splitlines() if line.strip()]
     named = (line for line in lines if "error:" in line or "fatal" in line)
     return next(named, lines[0])[:200]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["check_file", "show_page"]
 
 EVERYWHERE: Final = ("0.0.0.0", "::", "[::]", "")  # noqa: S104 - compared with, not listened on
-"""Addresses to listen on that no browser can call."""
+"""Addresses that a server can listen on, but that no browser can open."""
 
 CHUNK: Final = 2**20
 
@@ -41,13 +41,14 @@ def check_file(file: str, has_keys: bool) -> None:
 
 
 def show_page(queue: JobQueue, file: str, host: str, port: int) -> None:
-    """Open the page of a service that listens already, in the background.
+    """Open the page of a service that is already listening, in the background.
 
     Args:
         queue: Takes the file.
-        file: To be sent, unless it was read before; :func:`check_file` was called. "" for none.
+        file: The file to send, unless it was read before; :func:`check_file` must have accepted it.
+            "" for none.
         host: Where the service listens.
-        port: Of the service.
+        port: The service's port.
     """
     shown = "127.0.0.1" if host in EVERYWHERE else host.strip("[]")
     address = f"http://[{shown}]:{port}/" if ":" in shown else f"http://{shown}:{port}/"

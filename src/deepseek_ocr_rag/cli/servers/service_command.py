@@ -1,4 +1,4 @@
-"""``dsocr serve``: the service, until it is told to end."""
+"""``dsocr serve``: runs the service until it is told to end."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def run_service(options: argparse.Namespace) -> int:
 
 
 def _add_mcp(queue: Any, settings: Any, app: Any) -> None:  # noqa: ANN401 - of the extra [serve]
-    """Put the MCP server at /mcp, where the extra [mcp] is installed."""
+    """Mount the MCP server at /mcp, if the extra [mcp] is installed."""
     try:
         from ...mcp.service_mount import PATH, add_mcp
     except ImportError:
@@ -80,7 +80,7 @@ def _shown(host: str) -> str:
 
 
 def service_settings(options: argparse.Namespace) -> tuple[Any, Any, Any]:
-    """What reads, how much may be asked, and what the HTTP side allows."""
+    """The settings of the reader, the limits, and what the HTTP side allows."""
     from ...service.api.access.api_keys import ApiKeys
     from ...service.api.api_settings import ApiSettings
     from ...service.callbacks.callback_settings import CallbackSettings
@@ -118,7 +118,7 @@ def _sorted_limits(
     """Sort limits by the class that has them.
 
     Raises:
-        ConfigurationError: If none has it.
+        ConfigurationError: If no class has such a limit.
     """
     names = {
         kind: {

@@ -1,4 +1,4 @@
-"""What the commands of fine-tuning have in common."""
+"""The options that the commands of fine-tuning share."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def add_data(parser: argparse.ArgumentParser, more: str = "") -> None:
         dest="mode",
         default="base",
         choices=list(MODES),
-        help="how finely the model sees a page that does not say it itself, as of dsocr read, "
-        "whose default is gundam (default here: base)",
+        help="resolution of pages that have none of their own (default: base, unlike dsocr read, "
+        "which uses gundam)",
     )
     parser.add_argument("--revision", metavar="COMMIT", help="of a hub id")
 
@@ -38,7 +38,7 @@ def check_extra(needed: Sequence[str]) -> None:
     """Check that modules of the extra "train" are installed.
 
     Raises:
-        MissingExtraError: If one is not; the message names all that are missing.
+        MissingExtraError: If a module is missing; the message names all that are.
     """
     missing = [name for name in needed if find_spec(name) is None]
     if missing:

@@ -24,7 +24,7 @@ def add_eval_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``dsocr eval``."""
     add_data(parser, "; or OmniDocBench or olmOCR-bench")
     parser.add_argument(
-        "--backend", default="transformers", help="as of dsocr read (default: transformers)"
+        "--backend", default="transformers", help="as for dsocr read (default: transformers)"
     )
     parser.add_argument(
         "--base", metavar="MODEL", help="the model, for the backends transformers and local"

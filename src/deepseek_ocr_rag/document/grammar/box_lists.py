@@ -40,10 +40,10 @@ _OPENING, _CLOSING = tuple("<[({"), tuple(">])}")
 
 
 def read_boxes(text: str) -> tuple[tuple[Box, ...], bool]:
-    """Reads a box list, whatever comes between the numbers.
+    """Reads a box list, whatever stands between the numbers.
 
-    Also returns whether it could be read: it must have a multiple of four numbers, be ``[]``, or
-    be missing.
+    Also returns whether the list could be read: it must have a multiple of four numbers, or be ``[]``
+    or missing.
     """
     # Longer numbers are clamped to the page anyway; float() must stay cheap.
     values = [float(digits[:12]) for digits in _NUMBER.findall(text)]
@@ -107,7 +107,7 @@ def open_list(text: str) -> tuple[str, str]:
 def list_at_head(text: str) -> tuple[str, str]:
     """Cuts off the coordinates that fill the first line of a text; ("", text) if there are none.
 
-    For places where a box list should be. It may be broken (``[][]``, ``[0.5, 0.5]``,
+    Use it where a box list should be. The list may be broken (``[][]``, ``[0.5, 0.5]``,
     ``((1, 897, 528, 925]]``): brackets alone, or at least two numbers with brackets around them.
     ``[12]`` and ``12(3), 4`` are text.
     """
@@ -118,11 +118,11 @@ def list_at_head(text: str) -> tuple[str, str]:
 
 
 def odd_list(text: str, *, closed: bool = True) -> str:
-    """A text in the place of a box list as a list, if it can be one in another notation; else "".
+    """Converts a text in the place of a box list to a list, if it is one in another notation; else "".
 
-    That is a multiple of four numbers in angle brackets (``<1, 2, 3, 4>``) or behind a name
-    (``bbox=[1, 2, 3, 4]``), and ``bbox=`` alone. ``<1, 2>`` is text, and so is ``Box: 1, 2, 3, 4``
-    unless the tag is ``closed``.
+    Other notations are a multiple of four numbers in angle brackets (``<1, 2, 3, 4>``) or after a
+    name (``bbox=[1, 2, 3, 4]``), and ``bbox=`` alone. ``<1, 2>`` is text, and so is
+    ``Box: 1, 2, 3, 4`` unless the tag is ``closed``.
     """
     text = text.strip()
     name = _NAME.match(text)
@@ -140,9 +140,9 @@ def odd_list(text: str, *, closed: bool = True) -> str:
 
 
 def is_broken_list(text: str) -> bool:
-    """Whether a line can be nothing but a broken box list, in any place.
+    """Whether a line is certainly a broken box list, wherever it stands.
 
-    That is so for empty lists, and for boxes on the 0..999 grid with brackets that do not match.
+    This is true of empty lists, and of boxes on the 0..999 grid with brackets that do not match.
     """
     if _EMPTIES.fullmatch(text):
         return True
@@ -168,7 +168,7 @@ def _are_coordinates(written: str) -> bool:
 
 
 def _fit(text: str) -> bool:
-    """Whether each bracket is closed by one of its kind."""
+    """Whether each bracket is closed by a bracket of the same kind."""
     due: list[str] = []
     for character in text:
         if character in _PAIRS:

@@ -2,10 +2,10 @@
 
 llama.cpp's server without ``--special`` (and Ollama from 0.30 on, which runs it) sends no
 control tokens: ``<|ref|>title<|/ref|><|det|>[[108, 62, 489, 95]]<|/det|>`` arrives as
-``title[[108, 62, 489, 95]]``. A page's own text may hold such brackets too. A tag has a
+``title[[108, 62, 489, 95]]``. A page's own text may contain such brackets too. A tag has a
 line of its own: at the start of the page, after a blank line or after another tag. A label
-that is not in ``LABELS`` needs a box that could lie on a page. On a page with such tags, a
-known label with a broken list (``text[][]``, ``text[0.5, 0.5]``) is one too.
+that is not in ``LABELS`` must have a box that could lie on a page. On a page with such tags, a
+known label with a broken list (``text[][]``, ``text[0.5, 0.5]``) counts as a tag, too.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ BracketTag = tuple[int, int, int]
 """Offsets of one tag in the page's text: its start, the end of its label, and its end."""
 
 LEAST_SIDE = 4
-"""Least width and height of a box on the 0..999 grid: blocks of a page are not smaller, but
-brackets in a text (``see[[1, 2, 3, 4]]``) often are."""
+"""Least width and height of a box on the 0..999 grid: blocks of a page are never smaller, but
+bracketed numbers in a text (``see[[1, 2, 3, 4]]``) often are."""
 
 _TAG_LINE = re.compile(
     r"^[ \t]*(\S[^\n]{0,299}?|)[ \t]?(\[\[[^\n\[\]]*(?:\][^\n\[\]]*\[[^\n\[\]]*)*\]\])[ \t]*$",

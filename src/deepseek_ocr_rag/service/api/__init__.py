@@ -1,1 +1,1 @@
-"""The HTTP API of the service: routes, problems, keys, limits, events and metrics."""
+"""Implements the HTTP API: routes, problems, keys, limits, events and metrics."""

@@ -1,4 +1,4 @@
-"""How the HTTP side of the service is set up: :class:`ApiSettings`."""
+"""Has the settings of the service's HTTP side: :class:`ApiSettings`."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class ApiSettings:
 
     Attributes:
         host: The address that the service listens on.
-        keys: Who may use it. Without keys only this machine may.
-        hosts: Names by which clients may call it (the header ``Host``), beside addresses and
+        keys: Who may use the service. Without keys, only this machine may.
+        hosts: Names by which clients may call it (the header ``Host``), besides addresses and
             ``localhost``.
         urls: Which URLs a request may name; None for none.
-        callbacks: Which URLs may be called back when a job ends, and how that is signed; None for
+        callbacks: Which URLs may be called when a job ends, and how the calls are signed; None for
             none.
-        llm: What answers questions, as for :class:`~deepseek_ocr_rag.DocumentQA`; "none" quotes.
+        llm: Answers the questions, as for :class:`~deepseek_ocr_rag.DocumentQA`; "none" quotes.
         only_llm: Whether a question may name no other model; else it may name one of Ollama's.
         embeddings: Also search by meaning with this model, ``"ollama/<model>"``.
         allow_remote: Whether text may be sent to a model on another machine.
         upload_bytes: Largest file that may be sent.
         json_bytes: Largest body that is not a file.
-        requests_per_second: Limit for each key, or for all requests together where no keys are
+        requests_per_second: Limit for each key, or for all requests together if no keys are
             set; bursts may be twice as large.
         body_silence: Longest silence, in seconds, within a body.
         body_rate: Bytes a second that a body must bring after its first 30 seconds.

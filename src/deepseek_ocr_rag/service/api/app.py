@@ -64,12 +64,12 @@ def create_app(
 ) -> FastAPI:
     """The app over a job queue; more routes are added with ``routers`` or ``app.include_router``.
 
-    Routes find the queue with :func:`.asker.queue_of` and who asks with :func:`.asker.owner_of`.
-    Keys, hosts, rates and limits on bodies hold for every route, also of apps that are mounted.
+    Routes find the queue with :func:`.asker.queue_of`, and the owner with :func:`.asker.owner_of`.
+    Keys, hosts, rates and limits on bodies apply to every route, even of mounted apps.
 
     Args:
-        queue: Already started; the app neither starts nor closes it.
-        settings: What is allowed; by default requests of this machine only.
+        queue: The queue, already started; the app neither starts nor closes it.
+        settings: What is allowed; by default, only requests from this machine.
         routers: More routes.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What routes take from a request: its owner, the queue, and whether the client still waits."""
+"""Gives routes what they need of a request: its owner, the queue, whether the client still waits."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 LOOKS_AT_ONCE: Final = 8
-"""How many requests read the queue at once; the store keeps as many connections."""
+"""How many requests may read the queue at once; the store keeps as many connections."""
 
 CLIENT_CLOSED_REQUEST: Final = 499
 """A status that only the log sees, as nginx uses it."""
 
 CHANGES_AT_ONCE: Final = 8
-"""How many requests change the queue at once. More would only wait for the same disk, and take the
-interpreter from those that read."""
+"""How many requests may change the queue at once. More would only wait for the same disk, and keep
+the interpreter from those that read."""
 
 _LOOKS: RunVar[anyio.CapacityLimiter] = RunVar("looks")
 _CHANGES: RunVar[anyio.CapacityLimiter] = RunVar("changes")
 
 
 def owner_of(request: Request) -> str:
-    """The name of the key that a request brought; "local" where no keys are set."""
+    """The name of the key that came with a request; "local" if no keys are set."""
     return str(request.scope.get(OWNER, LOCAL_OWNER))
 
 
@@ -69,16 +69,16 @@ def settings_of(request: Request) -> ApiSettings:
 async def in_worker(
     work: Callable[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs
 ) -> _Result:
-    """Call something that blocks, such as a method of the queue, in a thread."""
+    """Call a function that blocks, such as a method of the queue, in a thread."""
     return await anyio.to_thread.run_sync(partial(work, *arguments, **named))
 
 
 async def look(
     work: Callable[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs
 ) -> _Result:
-    """Call something that only reads the store, in threads that writers do not share.
+    """Call a function that only reads the store, in threads that writers do not use.
 
-    Readers then never wait for writers, who wait for each other and for the disk.
+    So readers never wait for writers, who wait for each other and for the disk.
     """
     limiter = _limiter(_LOOKS, LOOKS_AT_ONCE)
     return await anyio.to_thread.run_sync(partial(work, *arguments, **named), limiter=limiter)
@@ -87,7 +87,7 @@ async def look(
 async def change(
     work: Callable[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs
 ) -> _Result:
-    """Call something that writes the store, such as submitting a job; only a few at a time."""
+    """Call a function that writes to the store, such as submitting a job; only a few at a time."""
     limiter = _limiter(_CHANGES, CHANGES_AT_ONCE)
     return await anyio.to_thread.run_sync(partial(work, *arguments, **named), limiter=limiter)
 
@@ -101,7 +101,7 @@ def _limiter(kept: RunVar[anyio.CapacityLimiter], most: int) -> anyio.CapacityLi
 
 
 class ClientGoneError(HTTPException):
-    """The client hung up; nobody gets the reply."""
+    """The client hung up, so nobody would get the reply."""
 
     def __init__(self) -> None:
         super().__init__(CLIENT_CLOSED_REQUEST, "the client hung up")
@@ -136,8 +136,8 @@ async def _hung_up(request: Request) -> None:
         pass
 
 
-# Coroutines, because FastAPI would call plain functions in a thread, which costs more than they
-# do.
+# These are coroutines, because FastAPI would call plain functions in a thread, which would cost
+# more than the functions themselves.
 
 
 async def _owner(request: Request) -> str:

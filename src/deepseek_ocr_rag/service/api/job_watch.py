@@ -22,14 +22,14 @@ class Changes:
         self._changed = asyncio.Event()
 
     def tell(self) -> None:
-        """Wake whoever waits. For the event loop's thread."""
+        """Wake the waiting coroutine. Call it in the event loop's thread."""
         self._changed.set()
 
     async def wait(self, seconds: float) -> bool:
         """Wait for a change since the last call, or since the beginning.
 
         Returns:
-            Whether there was one. False at once when the service closes.
+            Whether there was a change; False at once when the service closes.
         """
         if self._watch.closing:
             return False
@@ -68,7 +68,7 @@ class JobWatch:
                 del self._followers[job_id]
 
     def close(self) -> None:
-        """End all waiting: the service closes."""
+        """End all waiting, because the service closes."""
         self.closing = True
         self._queue.remove_listener(self._told)
         for followers in self._followers.values():

@@ -165,7 +165,8 @@ def options_of(new: NewJob, settings: ApiSettings) -> JobOptions:
     if new.callback_url is not None:
         if settings.callbacks is None:
             raise SourceNotAllowedError(
-                "this service calls nobody back", remedy="Follow the job's events, or ask for it."
+                "this service does not allow callbacks",
+                remedy="Follow the job's events, or ask for it.",
             )
         callback = settings.callbacks.target(new.callback_url, new.callback_secret)
     given = {

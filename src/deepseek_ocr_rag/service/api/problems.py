@@ -31,7 +31,7 @@ __all__ = [
 PROBLEM_TYPE: Final = "application/problem+json"
 
 RETRY_SECONDS: Final = 5
-"""When to try again where the error does not say."""
+"""Seconds until the next try if the error does not say."""
 
 STATUS_OF_ERRORS: Final[tuple[tuple[str, int], ...]] = (
     ("JobNotFoundError", 404),
@@ -62,7 +62,7 @@ STATUS_OF_ERRORS: Final[tuple[tuple[str, int], ...]] = (
     ("EmbeddingModelReplyError", 502),
     ("DeepSeekOCRError", 503),
 )
-"""The status of an error is that of the first class here that it belongs to."""
+"""An error gets the status of the first class in this list that it is an instance of."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def problem(
         error: Class of the error in :mod:`deepseek_ocr_rag.errors`.
         remedy: What to do about it.
         headers: Further headers.
-        **more: Further members: ``source``, ``page``, ``errors``. Those that are None are left
+        **more: Further members: ``source``, ``page``, ``errors``. Members that are None are left
             out.
     """
     members = {
@@ -172,7 +172,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 
 def failure(error: Exception) -> JSONResponse:
-    """The reply for a bug. The error's message may hold a document's text, so nobody sees it."""
+    """The reply for a bug. The error's message is not shown, because it may contain a document's text."""
     steps = traceback.extract_tb(error.__traceback__)
     _LOG.error(
         "internal error",
@@ -183,6 +183,6 @@ def failure(error: Exception) -> JSONResponse:
     )
     return problem(
         500,
-        "the service made a mistake",
+        "the service failed because of a bug",
         remedy="Report it with the lines of the service's log at this time.",
     )

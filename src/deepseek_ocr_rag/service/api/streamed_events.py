@@ -1,4 +1,4 @@
-"""Server-sent events: how one is written, and a reply that sends them."""
+"""Writes server-sent events, and makes replies that send them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["EVENT_STREAM", "HEARTBEAT", "event", "event_content", "event_reply"]
 EVENT_STREAM: Final = "text/event-stream"
 
 HEARTBEAT: Final = ": still here\n\n"
-"""A comment, which clients ignore: it shows that the connection is alive."""
+"""A comment, which clients ignore; it shows that the connection is alive."""
 
 
 def event_content(*kinds: str) -> dict[str, Any]:
@@ -38,5 +38,5 @@ def event(kind: str, data: dict[str, Any], number: int | None = None) -> str:
 
 
 def event_reply(events: AsyncIterator[str]) -> StreamingResponse:
-    """A reply that sends events as they come, past proxies that would collect them."""
+    """A reply that sends events as they come, even through proxies that would buffer them."""
     return StreamingResponse(events, media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})

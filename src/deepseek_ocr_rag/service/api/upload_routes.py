@@ -25,7 +25,7 @@ __all__ = ["ROUTER", "store_content"]
 ROUTER: Final = APIRouter(tags=["uploads"])
 
 PIECE_BYTES: Final = 256 * 1024
-"""Bytes that are handed to a thread at once; each handover makes it and the event loop wait."""
+"""Bytes that are passed to a thread at once; each handover makes thread and event loop wait."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ async def store_content(request: Request, upload_id: str, chunks: AsyncIterator[
     """Write the content of an upload in a thread, piece by piece, as it comes.
 
     Args:
-        request: One that was given its turn (:func:`.upload_turns.in_turn`).
-        upload_id: Of the upload.
+        request: A request whose turn it is (:func:`.upload_turns.in_turn`).
+        upload_id: Id of the upload.
         chunks: The content.
     """
     return await anyio.to_thread.run_sync(

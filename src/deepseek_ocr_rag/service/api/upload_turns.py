@@ -1,4 +1,4 @@
-"""Takes turns at receiving files: :func:`in_turn`."""
+"""Lets requests take turns at receiving files: :func:`in_turn`."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ UPLOADS_AT_ONCE: Final = 64
 TURNS: Final = 2
 """How many of them are read from the network, parsed and stored at the same time.
 
-Otherwise all other replies wait, too, until each of a hundred connections has been read from: with
-200 clients that send a file each, one in a hundred looks at a job took 0.3 to 0.7 s, and 0.07 to
-0.1 s with two turns (``benchmarks/NOTES.md``).
+Without this limit, every other reply waits until each of a hundred connections has been read from.
+With 200 clients that send a file each, one in a hundred requests for a job took 0.3 to 0.7 s; with
+two turns, it took 0.07 to 0.1 s (``benchmarks/NOTES.md``).
 """
 
 PATIENCE: Final = 0.25
-"""Seconds in all that a file may wait for bytes and keep its turn; a slower client, which needs
-little of this process, gives it up whenever it waits."""
+"""Seconds in all for which a file may wait for bytes and keep its turn. A slower client needs little
+of this process, and gives up its turn whenever it waits."""
 
 WAIT_SECONDS: Final = 10.0
-"""Longest time a file waits until fewer than :data:`UPLOADS_AT_ONCE` are received."""
+"""Seconds for which a file waits until fewer than :data:`UPLOADS_AT_ONCE` are being received."""
 
 
 class UploadTurns:
-    """Who receives a file at the moment; one for each app."""
+    """Knows which requests are receiving files; one instance for each app."""
 
     def __init__(self) -> None:
         self.receiving = anyio.CapacityLimiter(UPLOADS_AT_ONCE)

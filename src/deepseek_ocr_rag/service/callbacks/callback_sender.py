@@ -1,7 +1,7 @@
 """Posts the ends of jobs to their callbacks, until they arrive: :class:`CallbackSender`.
 
 Unsent messages are in the store, so a restart loses nothing. A message can arrive twice, if the
-service ends after the receiver's reply and before it is noted; both then have the same id.
+service ends after the receiver has replied but before this is stored; both then have the same id.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from .signatures import signed_headers
 __all__ = ["CallbackSender"]
 
 RETRY_SECONDS: Final = (5, 30, 120, 600, 1800, 7200, 18_000, 36_000, 50_400, 72_000)
-"""How long to wait after each failure, about two days in all; then the message is given up."""
+"""Seconds to wait after each failure, about two days in all; then the message is given up."""
 
 SPREAD: Final = 0.2
-"""Share by which a wait is randomly shortened or lengthened, to spread retries."""
+"""By which share a wait is randomly shortened or lengthened, to spread retries."""
 
 GONE: Final = 410
 """The status by which a receiver says that it wants no more messages (Standard Webhooks)."""
@@ -40,7 +40,7 @@ SENDERS: Final = 8
 """Callbacks that are sent at the same time."""
 
 LOOK_SECONDS: Final = 2.0
-"""How often the store is asked for due messages."""
+"""Seconds between two checks for due messages."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class CallbackSender:
     """Sends the callbacks of a queue from threads of its own.
 
     Args:
-        queue: The jobs; open for as long as this is.
+        queue: The jobs; must stay open as long as this object.
         settings: Which addresses are allowed, and the service's secret.
         clock: Seconds since 1970, for tests.
         retry_seconds: Waits after failures, for tests.
@@ -74,14 +74,14 @@ class CallbackSender:
         self._watcher: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to send, also what became due before the start."""
+        """Begin to send, including messages that became due before the start."""
         self._queue.add_listener(self._told)
         self._watcher = threading.Thread(target=self._watch, name="callbacks", daemon=True)
         with thread_errors():
             self._watcher.start()
 
     def close(self, seconds: float = 5.0) -> None:
-        """Begin nothing more, and give what is being sent so many seconds to finish."""
+        """Start no more calls, and give those in progress so many seconds to finish."""
         self._queue.remove_listener(self._told)
         self._closing.set()
         self._news.set()
@@ -126,7 +126,7 @@ class CallbackSender:
     def _send(self, due: DueCallback) -> None:
         try:
             self._note(due, self._delivered(due))
-        except DeepSeekOCRError as error:  # of the store; the callback stays due
+        except DeepSeekOCRError as error:  # The store failed; the callback stays due.
             _LOG.warning(
                 "a callback could not be noted",
                 extra={"job": due.job, "error": type(error).__name__},
@@ -137,7 +137,7 @@ class CallbackSender:
             self._news.set()
 
     def _delivered(self, due: DueCallback) -> bool:
-        """Try once; returns whether nothing is left to do."""
+        """Try once; return whether nothing is left to do."""
         try:
             job = self._queue.get(due.owner, due.job)
         except (JobNotFoundError, JobExpiredError):
@@ -178,7 +178,7 @@ class CallbackSender:
 
 
 def message_of(job: Job) -> dict[str, Any]:
-    """What is sent: the kind of event, when it happened, and the job as the API shows it."""
+    """The message: the kind of event, when it happened, and the job as the API shows it."""
     ended = job.created if job.ended is None else job.ended
     return {
         "type": f"job.{job.state.value}",

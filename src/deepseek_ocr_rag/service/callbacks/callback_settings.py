@@ -1,4 +1,4 @@
-"""Where callbacks may go, and how they are signed: :class:`CallbackSettings`."""
+"""Decides where callbacks may go, and how they are signed: :class:`CallbackSettings`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CallbackSettings:
     Attributes:
         policy: Which addresses they may go to, and how long a receiver may take. Redirects are
             never followed.
-        secret: Signs callbacks that bring no secret of their own; None if each has to.
+        secret: Signs callbacks that have no secret of their own; None if each must have one.
 
     Raises:
         ConfigurationError: If the secret cannot be used.
@@ -81,7 +81,7 @@ class CallbackSettings:
         secret = self.secret if target.secret is None else target.secret
         if secret is None:
             raise ConfigurationError(
-                "the callback has no secret, and neither has the service",
+                "neither the callback nor the service has a secret",
                 remedy=f"Send callback_secret, or start the service with {CALLBACK_SECRET_VARIABLE}.",
             )
         return signing_key(secret)

@@ -21,7 +21,7 @@ __all__ = ["signed_headers", "signing_key"]
 PREFIX: Final = "whsec_"
 FEWEST_BYTES: Final = 24
 MOST_BYTES: Final = 64
-"""How long a key may be, as the specification says."""
+"""Shortest and longest key in the specification."""
 
 
 def signing_key(secret: str) -> bytes:
@@ -31,7 +31,7 @@ def signing_key(secret: str) -> bytes:
         secret: ``whsec_`` and base64 of 24 to 64 random bytes.
 
     Raises:
-        ConfigurationError: If it has another form. The message does not hold it.
+        ConfigurationError: If it has another form. The message does not contain the secret.
     """
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)

@@ -30,7 +30,7 @@ class ServiceEvent:
 
 
 def read_events(pieces: Iterable[bytes]) -> Iterator[ServiceEvent]:
-    """The whole events in a stream of bytes (WHATWG HTML, 9.2.6); one that breaks off is dropped.
+    """The complete events in a stream of bytes (WHATWG HTML, 9.2.6); an event cut off is dropped.
 
     Yields:
         Events that have data, and comments; fields that we do not use are left out.

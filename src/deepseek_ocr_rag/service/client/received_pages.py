@@ -17,7 +17,7 @@ def received_page(data: Any, source: str) -> Page:  # noqa: ANN401 - any JSON va
     """The page in the JSON that a service sent.
 
     Raises:
-        BackendReplyError: If it is not one: a part is missing, or of another type.
+        BackendReplyError: If it is not a page: a part is missing, or has another type.
     """
     try:
         page = Page.from_dict(data)

@@ -1,4 +1,4 @@
-"""Where a service is, and the key for it: :class:`ServiceAddress`."""
+"""Knows where a service is, and the key for it: :class:`ServiceAddress`."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class ServiceAddress:
 
     Attributes:
         url: Its base URL, without a slash at the end.
-        key: The API key, or "" where the service wants none. Never shown.
-        wait: Seconds to wait for a service that is away or refuses work for the moment.
+        key: The API key, or "" if the service needs none. Never shown.
+        wait: Seconds to wait for a service that is down or refuses work for the moment.
     """
 
     url: str
@@ -63,7 +63,7 @@ class ServiceAddress:
         key = os.environ.get(KEY_VARIABLE, "") if key is None else key
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise ConfigurationError(
-                "the key of the service has characters that no key has",
+                "the service's key has characters that are not allowed",
                 remedy=f"Copy it again; it is read from {KEY_VARIABLE}.",
             )
         if not (wait >= 0 and math.isfinite(wait)):
@@ -77,7 +77,7 @@ def service_url(url: str) -> str:
     """A base URL in its shortest form.
 
     Raises:
-        ConfigurationError: If it is none, or holds a user, a query or a fragment.
+        ConfigurationError: If it is not a URL, or has a user, a query or a fragment.
     """
     try:
         parts = urlsplit(url)
@@ -89,7 +89,7 @@ def service_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError("not the URL of a service", remedy=_FORM)
     if parts.username is not None or parts.query or parts.fragment:
-        # It may hold a password, so it is not shown.
+        # The URL may contain a password, so it is not shown.
         raise ConfigurationError(
             "the URL of a service has a user, a query or a fragment", remedy=_FORM
         )
@@ -97,7 +97,7 @@ def service_url(url: str) -> str:
 
 
 def names_service(backend: object) -> bool:
-    """Whether a user named a service in place of a backend."""
+    """Whether the user named a service instead of a backend."""
     return isinstance(backend, str) and (backend == "service" or backend.startswith("service:"))
 
 

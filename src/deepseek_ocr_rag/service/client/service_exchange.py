@@ -1,4 +1,4 @@
-"""HTTP with one service, which may be hostile, unreachable or busy: :class:`ServiceExchange`."""
+"""Speaks HTTP with one service, which may be hostile, unreachable or busy: :class:`ServiceExchange`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MOST_BYTES: Final = 4 * 2**20
 
 CONNECT_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 60.0
-"""Longest time between two bytes; a stream of events has a heartbeat every 15 seconds."""
+"""Most seconds between two bytes; a stream of events has a heartbeat every 15 seconds."""
 
 LONGEST_RETRY_AFTER: Final = 30.0
 
@@ -65,7 +65,7 @@ class ServiceExchange:
         address: Where it is.
         source: The document that the requests are about, for messages.
         cancellation: Cuts the connections, so that no request outlives the read.
-        silence: Longest time between two bytes, and for a short answer, in seconds.
+        silence: Most seconds between two bytes, and for a short answer.
 
     Raises:
         ReadCancelledError: From every method, if it was cancelled.
@@ -169,7 +169,9 @@ class ServiceExchange:
     def _refuse(self, response: httpx.Response) -> None:
         status = response.status_code
         if response.has_redirect_location:
-            raise self._reply_error("it redirects, which is not followed")
+            raise self._reply_error(
+                "it redirects to another address, and redirects are not followed"
+            )
         try:
             data = self._json(response, MOST_BYTES)
         except BackendReplyError:

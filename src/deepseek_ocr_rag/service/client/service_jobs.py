@@ -1,4 +1,4 @@
-"""The jobs of a service as a client sees them: sent, followed, removed."""
+"""Sends, follows and removes jobs of a service."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class JobRequest:
     """What to read, and how.
 
     Attributes:
-        source: The document's name here.
+        source: The document's name on this side.
         sha256: Hash of its bytes.
         content: Opens its bytes, from the start.
-        fields: The job's options, as the service's form has them.
-        salt: Makes the job different from that of an equal request; "" joins that one.
+        fields: The job's options, as in the service's form.
+        salt: Makes the job different from that of an equal request; "" joins the existing job.
     """
 
     source: str
     sha256: str
     content: Callable[[], BinaryIO]
-    fields: tuple[tuple[str, str], ...] = field(repr=False)  # may hold a password
+    fields: tuple[tuple[str, str], ...] = field(repr=False)  # may contain a password
     salt: str = ""
 
     @property
@@ -85,12 +85,12 @@ class RunningJobs:
         self._streams: Counter[str] = Counter()
 
     def join(self, job_id: str) -> None:
-        """Note one more stream."""
+        """Count one more stream."""
         with self._lock:
             self._streams[job_id] += 1
 
     def leave(self, job_id: str) -> bool:
-        """Note one stream less; returns whether it was the last."""
+        """Count one stream less; return whether it was the last."""
         with self._lock:
             self._streams[job_id] -= 1
             last = self._streams[job_id] <= 0
@@ -129,8 +129,8 @@ class ServiceJobs:
             after: Sequence number after which to begin.
 
         Yields:
-            The number and sequence number of every page that is finished; None for other news;
-            the job, when it has ended. It may end before.
+            The number and sequence number of every finished page; None for other news; the job,
+            when it has ended. The stream may end before that.
         """
         headers = {"last-event-id": str(after)} if after else {}
         with self._exchange.streamed(f"/v1/jobs/{job_id}/events", headers) as pieces:
@@ -163,7 +163,7 @@ class ServiceJobs:
         return page
 
     def remove(self, job_id: str) -> None:
-        """Cancel a job if it has not ended, and remove all of it."""
+        """Cancel a job if it has not ended, and remove it with its document and results."""
         self._exchange.request("DELETE", f"/v1/jobs/{job_id}", params={"remove": "true"})
 
     def _finished(self, data: Mapping[str, Any], sequence: int | None) -> tuple[int, int]:

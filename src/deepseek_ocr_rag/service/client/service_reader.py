@@ -1,4 +1,4 @@
-"""Reads documents with a service, in place of a GPU of one's own: :class:`ServiceReader`."""
+"""Reads documents with a service instead of a local GPU: :class:`ServiceReader`."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ class ServiceReader(Reader):
     first page is asked for. The pages are equal to those that a Reader with the service's
     backend would read.
 
-    The service keeps the pages, and nothing is cached here. A read that was killed goes on where
-    it was: the same document with the same settings is the same job. A stream that is closed
-    early deletes its job, unless the job has ended or another stream of this process follows it.
-    If the service becomes unreachable, the read waits for it.
+    The service keeps the pages, and nothing is cached here. A read that was killed can be repeated
+    and goes on where it was, because the same document with the same settings is the same job. A
+    stream that is closed early deletes its job, unless the job has ended or another stream of this
+    process follows it. If the service becomes unreachable, the read waits for it.
 
     Args:
         url: The service, ``http://host:8765``; by default ``DSOCR_SERVICE_URL``, else this
             machine's.
         key: The API key; by default ``DSOCR_SERVICE_KEY``.
         wait: Seconds to wait for a service that is unreachable or refuses work for the moment.
-        resolution: As for a Reader, like all that follow.
+        resolution: As for a Reader, like all further arguments.
         task: What to ask of each page.
-        renderer: Draws pages here, as in ``render_page``; the service has its own.
-        limits: Limits on a document here; the service has its own too.
+        renderer: Draws pages here, as in ``render_page``; the service has a renderer of its own.
+        limits: Limits on a document here; the service has its own limits, too.
         allow_urls: Whether a source may be a URL. It is fetched here.
         isolated: Whether documents are opened in separate processes.
         fresh: Whether to have every document read again, even if the service has its pages.
@@ -93,7 +93,7 @@ class ServiceReader(Reader):
 
     @property
     def backend(self) -> NoReturn:
-        """Always raises a ConfigurationError: the service has the backend."""
+        """Always raises a ConfigurationError, because the service has the backend."""
         raise ConfigurationError(
             f"pages are read by the service at {self._address.url}, not by a backend here",
             remedy="Use Reader for a backend of this process.",
@@ -128,7 +128,7 @@ def reader_named(
     Args:
         backend: As for :class:`~deepseek_ocr_rag.Reader`, or "service" (the one in
             ``DSOCR_SERVICE_URL``), or "service:<base url>".
-        resolution: As for a Reader, like all that follow.
+        resolution: As for a Reader, like all further arguments.
         task: What to ask of each page.
         renderer: Draws pages.
         limits: Limits on a document.

@@ -1,4 +1,4 @@
-"""The pages of one document, read by a service: :class:`ServiceStream`."""
+"""Streams the pages of one document, read by a service: :class:`ServiceStream`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LONGEST_SELECTION: Final = 2000
 """Characters that a service takes."""
 
 PARTING_SECONDS: Final = 5.0
-"""How long a closed stream waits for the service to remove its job."""
+"""Seconds for which a closed stream waits for the service to remove its job."""
 
 _log: Final = logging.getLogger("deepseek_ocr_rag")
 
@@ -44,7 +44,7 @@ class ServiceStream(PageStream):
     """The pages of one document, read by a service.
 
     The document is sent when the first page is asked for. A stream that is closed before its job
-    has ended removes the job, unless another stream of this process follows it; one that ends
+    has ended removes the job, unless another stream of this process follows it. A stream that ends
     with an error leaves the job, so that reading the document again goes on with it.
     """
 
@@ -98,7 +98,7 @@ class ServiceStream(PageStream):
         job = jobs.send(self._request)
         if not job.ended_badly:
             return job
-        # An existing job whose failed pages are to be read again, as a Reader would.
+        # This is an existing job; its failed pages are read again, as a Reader would do.
         with suppress(JobNotFoundError, JobExpiredError):
             jobs.remove(job.id)
         return jobs.send(self._request)
@@ -142,7 +142,7 @@ class ServiceStream(PageStream):
         self._tell(len(finished))
 
     def _remove(self, job: SentJob) -> None:
-        """Remove a job that nobody follows any more; an unreachable service keeps it."""
+        """Remove a job that nobody follows any more; if the service is unreachable, it keeps the job."""
         with (
             suppress(DeepSeekOCRError, RetryableError),
             self._exchange(Cancellation(), silence=PARTING_SECONDS) as last,

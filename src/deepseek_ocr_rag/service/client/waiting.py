@@ -27,7 +27,7 @@ class Patience:
     """Retries until nothing has succeeded for some seconds. A context manager.
 
     Args:
-        seconds: How long it goes on without a success.
+        seconds: How long to retry without a success.
         cancellation: Ends every wait.
     """
 
@@ -36,11 +36,11 @@ class Patience:
         self._cancelled = threading.Event()
         self._open = ExitStack()
         self._open.enter_context(cancellation.on_cancel(self._cancelled.set))
-        self._since = 0.0  # of the first failure since the last success
+        self._since = 0.0  # time of the first failure since the last success
         self._failures = 0
 
     def renew(self) -> None:
-        """Note a success."""
+        """Record a success."""
         self._failures = 0
 
     def lose(self, lost: RetryableError) -> None:
@@ -60,10 +60,10 @@ class Patience:
         self._cancelled.wait(min(left, max(wait, lost.after or 0.0)))
 
     def insist(self, work: Callable[[], _Result]) -> _Result:
-        """Call the work until it does not raise RetryableError; returns its result.
+        """Call the work until it does not raise RetryableError; return its result.
 
         Raises:
-            DeepSeekOCRError: The work's own, or the service's, if it was unreachable for too long.
+            DeepSeekOCRError: An error of the work, or of a service that was unreachable for too long.
         """
         while True:
             try:

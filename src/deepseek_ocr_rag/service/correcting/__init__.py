@@ -1,1 +1,1 @@
-"""Corrections that people make to pages: texts, their rows, and examples for training."""
+"""Handles corrections that people make to pages: texts, rows, and examples for training."""

@@ -1,4 +1,4 @@
-"""A correction of a block, and how it is put into a stored page: :class:`BlockCorrection`."""
+"""Defines a correction of a block, and puts it into a stored page: :class:`BlockCorrection`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["BlockCorrection", "corrected_page"]
 
 @dataclass(frozen=True, slots=True)
 class BlockCorrection:
-    """The text that a person put in place of the one that was read in a block.
+    """The text that a person put in place of a block's original text.
 
     Attributes:
         page: 1-based page of the document.

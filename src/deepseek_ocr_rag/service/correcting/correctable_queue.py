@@ -30,14 +30,14 @@ class CorrectableQueue(QueueView):
     """
 
     def correct(self, owner: str, job_id: str, page: int, block: int, text: str) -> StoredPage:
-        """Replace the text of a block; all results then have the new one.
+        """Replace the text of a block; all results then have the new text.
 
         Args:
             owner: Name of the key.
             job_id: The job.
             page: 1-based page.
             block: Index in the page's list of blocks, from 0.
-            text: Its text as Markdown; a table may be HTML. The text as it was read undoes a
+            text: Its text as Markdown; a table may be HTML. Sending the original text undoes a
                 correction.
 
         Returns:
@@ -47,7 +47,7 @@ class CorrectableQueue(QueueView):
             ConfigurationError: If there is no such block, or it cannot have this text.
             JobNotFoundError: Also if the page is not finished.
             JobExpiredError: As :meth:`get`.
-            QuotaError: If the key has stored as much corrected text as it may.
+            QuotaError: If the key may store no more corrected text.
         """
 
         def change(connection: sqlite3.Connection, job: int) -> None:
@@ -108,7 +108,7 @@ class CorrectableQueue(QueueView):
             return find_page(connection, job, page)
 
         changed = self._database.write(step)
-        # Removed text must not stay in the journal.
+        # Text that was removed must not stay in the journal.
         self._database.forget_deleted()
         self._listeners.tell([job_id])
         return changed

@@ -16,7 +16,7 @@ from ...errors import ConfigurationError
 __all__ = ["LONGEST_CORRECTION", "corrected_block", "with_corrections"]
 
 LONGEST_CORRECTION: Final = 100_000
-"""Characters of a block; the longest page of text has a tenth of this."""
+"""Most characters of a block; the longest page of text has a tenth of this."""
 
 _HTML_TABLE: Final = re.compile("<table", re.IGNORECASE)
 _CELL_EDGE: Final = re.compile(r"(?<!\\)\|")
@@ -33,7 +33,7 @@ def with_corrections(page: Page, texts: Mapping[int, str]) -> Page:
         texts: The corrected text of each block, by its index in :attr:`Page.blocks`.
 
     Raises:
-        ConfigurationError: If a block is not there or cannot have that text.
+        ConfigurationError: If a block does not exist or cannot have that text.
     """
     if not texts:
         return page
@@ -62,7 +62,7 @@ def with_corrections(page: Page, texts: Mapping[int, str]) -> Page:
 
 
 def corrected_block(page: Page, index: int, text: str) -> Block:
-    """A block of a page with another text, in the form in which the parser writes it.
+    """A block of a page with another text, in the form that the parser would write.
 
     A heading keeps its ``#``, and a table may be HTML or a Markdown table. The span is not changed.
 

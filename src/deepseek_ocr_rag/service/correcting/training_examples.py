@@ -1,4 +1,4 @@
-"""Corrected pages as examples for training: JSON lines in the form of chats, with pictures.
+"""Turns corrected pages into training examples: JSON lines in the form of chats, with pictures.
 
 Each line is a page: the picture and the prompt as the model got them, and the answer in the
 model's own grammar, with the corrected texts and the boxes that were read.
@@ -25,7 +25,7 @@ PictureOf = Callable[[int, int], bytes]
 LINES_NAME: Final = "train.jsonl"
 
 WITHOUT_MODE: Final = max(mode.long_side for mode in MODES.values())
-"""Pixels of the picture of a page whose reader has no modes."""
+"""Pixels of the picture of a page whose backend has no resolutions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Doors for clients that people already run: Open WebUI, docling and Mistral OCR."""
+"""Routes for clients that people already run: Open WebUI, docling and Mistral OCR."""

@@ -1,8 +1,8 @@
 """Reads a document within one request, for clients that know no jobs.
 
-The job is removed with the reply, because nobody else knows of it. If the client hangs up, the job
-is cancelled, unless another request waits for it too. If the request runs out of time, the job goes
-on, and the same document sent again finds it.
+The job is removed once the reply is sent, because nobody else knows about it. If the client hangs up,
+the job is cancelled, unless another request also waits for it. If the request runs out of time, the
+job goes on, and sending the same document again finds it.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ from ..queue import JobQueue
 __all__ = ["conversion", "document_of_job", "error_of_job", "wait_for_end"]
 
 LOOK_SECONDS: Final = 5.0
-"""How often it is checked whether the client still waits."""
+"""Seconds between two checks whether the client still waits."""
 
 REMOVAL_SECONDS: Final = 0.1
-"""How long to wait before removing a job that was cancelled because its client hung up."""
+"""Seconds to wait before removing a job that was cancelled because its client hung up."""
 
 
 @asynccontextmanager
 async def conversion(request: Request, upload: Upload, options: JobOptions) -> AsyncIterator[Job]:
-    """Read a document; its ended job is there while the reply is made.
+    """Read a document; its ended job exists while the reply is made.
 
     Args:
-        request: Waits.
+        request: The request that waits.
         upload: The document; removed at the end.
         options: How to read it.
 
@@ -74,7 +74,7 @@ async def conversion(request: Request, upload: Upload, options: JobOptions) -> A
 async def _ended_job(request: Request, upload: Upload, options: JobOptions) -> Job:
     """Submit a document, or find the job in which it is being read, and wait for the end.
 
-    The request then counts as one that needs the job, until :func:`_is_last` is called.
+    The request counts as needing the job until :func:`_is_last` is called.
     """
     queue, owner = queue_of(request), owner_of(request)
     same, seconds = _same(upload, options), settings_of(request).longest_reading
@@ -114,7 +114,7 @@ async def _ended_job(request: Request, upload: Upload, options: JobOptions) -> J
 
 
 def _is_last(request: Request, job_id: str) -> bool:
-    """Note that a request no longer needs a job; returns whether it was the last."""
+    """Note that a request no longer needs a job; return whether it was the last."""
     waiting = _waiting(request)
     waiting[job_id] -= 1
     if waiting[job_id]:
@@ -152,7 +152,7 @@ def document_of_job(queue: JobQueue, owner: str, job: Job) -> OcrDocument:
 
 
 def error_of_job(job: Job) -> DeepSeekOCRError:
-    """The error for which a job has no result."""
+    """The error because of which a job has no result."""
     if job.error is None:
         return errors.ReadCancelledError("the job was cancelled", source=job.name)
     kind = getattr(errors, job.error.type, DeepSeekOCRError)

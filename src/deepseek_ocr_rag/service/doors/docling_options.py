@@ -1,9 +1,9 @@
-"""What a docling client may ask for, and what of it this service can do.
+"""Understands the options of a docling client, and refuses those that this service cannot honour.
 
-The fields are those of ``ConvertDocumentsOptions`` and of the forms of docling-serve 1.38. What
-chooses between docling's own models (``do_ocr``, ``ocr_engine``, ``pipeline``, ``table_mode`` and
-the like) has no meaning here and is not looked at. What would change the reply and cannot be done
-is refused, so that no client gets something other than it asked for.
+The fields are those of ``ConvertDocumentsOptions`` and of the forms of docling-serve 1.38. Options
+that choose between docling's own models (``do_ocr``, ``ocr_engine``, ``pipeline``, ``table_mode`` and
+the like) have no meaning here and are ignored. Options that would change the reply but are not
+supported are refused, so that no client gets something it did not ask for.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LONGEST_MARK: Final = 200
 NO_PRESIGNED: Final = (
     "Presigned URL target requires artifact storage to be configured and enabled on the server."
 )
-"""As docling-serve says it; its client then asks for the document in the reply instead."""
+"""The words of docling-serve; its client then asks for the document in the reply instead."""
 
 OPEN_END: Final = 10**9
 """A last page from here on means "to the end"; docling's client sends ``sys.maxsize``."""
@@ -37,7 +37,7 @@ class DoclingOptions:
 
     Attributes:
         to_formats: Some of :data:`FORMATS`.
-        page_break: Stands between two pages of the Markdown; "" for nothing.
+        page_break: The text between two pages of the Markdown; "" for none.
         pages: A page selection, or None for all pages.
         version: Newest version of a DoclingDocument that the client reads; None if it did not say.
     """
@@ -105,7 +105,7 @@ def _check_target(given: Mapping[str, Any]) -> None:
 
 
 def _pages(given: object) -> str | None:
-    """``[first, last]`` as a page selection; a document may be shorter, as for docling."""
+    """``[first, last]`` as a page selection; as in docling, the document may be shorter."""
     if given is None or given == []:
         return None
     try:
@@ -122,7 +122,7 @@ def _pages(given: object) -> str | None:
 
 
 def _single(given: Mapping[str, Any], name: str, default: str) -> str:
-    """The last value of a field of which there is one."""
+    """The last value of a field that should have only one."""
     values = _listed(given.get(name, default))
     return str(values[-1]) if values else default
 

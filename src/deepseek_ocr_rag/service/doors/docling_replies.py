@@ -1,4 +1,4 @@
-"""Replies as docling-serve 1.38 gives them: the converted document, the state of a task."""
+"""Makes replies in the form of docling-serve 1.38: the converted document, the state of a task."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TASK_STATES: Final[Mapping[JobState, str]] = {
     JobState.RUNNING: "started",
     JobState.SUCCEEDED: "success",
     JobState.PARTIAL: "success",
-    # For docling, a document that cannot be read is a successful task with a failure in its reply.
+    # In docling, a document that cannot be read is a successful task whose reply reports a failure.
     JobState.FAILED: "success",
     JobState.CANCELLED: "failure",
 }
@@ -132,11 +132,11 @@ def failure_text(job: Job) -> str:
 
 
 def _marked(document: OcrDocument, docling: DoclingDocument, page_break: str) -> str:
-    """The text of the pages, with a mark between two of them.
+    """The text of the pages, with a mark between every two.
 
-    docling marks only pages that hold something, and readers take their numbers from the document
-    beside it (``prov[].page_no``). Where it has no boxes for some page with text, every page gets
-    its mark, so that readers may count.
+    docling marks only pages that have content, and readers take the page numbers from the document
+    that comes with it (``prov[].page_no``). If a page with text has no boxes there, every page gets
+    a mark, so that readers can count.
     """
     numbered = _pages_of_items(docling)
     pages: Sequence[Page] = [page for page in document.pages if page.number in numbered]
@@ -180,7 +180,7 @@ def _older(docling: DoclingDocument, version: str) -> dict[str, Any]:
             f"no DoclingDocument of version {version[:40]!r} can be made",
             remedy="Update docling-core where the client runs.",
         ) from error
-    # Without fields that only the current version has, as docling-serve writes it.
+    # Leave out fields that only the current version has, as docling-serve does.
     return older.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
 
 

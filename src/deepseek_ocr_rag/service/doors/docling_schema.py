@@ -1,4 +1,4 @@
-"""How the routes of :mod:`.docling_serve` are described in OpenAPI."""
+"""Describes the routes of :mod:`.docling_serve` in OpenAPI."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The door for clients of docling-serve: ``/v1/convert``, ``/v1/status`` and ``/v1/result``.
+"""Routes for clients of docling-serve: ``/v1/convert``, ``/v1/status`` and ``/v1/result``.
 
-As docling-serve 1.38 answers its clients: ``docling.service_client``, Open WebUI's loader
+They answer as docling-serve 1.38 answers its clients: ``docling.service_client``, Open WebUI's loader
 "Docling", and others. A task is a job; its id is the job's id.
 """
 
@@ -209,7 +209,7 @@ async def _store_source(request: Request, source: Mapping[str, Any]) -> Upload:
 
 
 def _checked(given: Mapping[str, Any], version: str | None) -> DoclingOptions:
-    """The options; what their reply needs is known to be there before anything is read."""
+    """The options, after checking, before anything is read, that their reply can be made."""
     options = DoclingOptions.parse(given, version)
     check_reply(options)
     return options

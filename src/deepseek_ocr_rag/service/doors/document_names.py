@@ -12,7 +12,7 @@ __all__ = ["document_name", "name_in_url", "name_of_open_webui"]
 
 LONGEST: Final = 255
 LONGEST_READ: Final = 4096
-"""Characters of a name that are considered."""
+"""Most characters of a name that are considered."""
 
 _OPEN_WEBUI_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}_(?=.)")
 
@@ -25,7 +25,7 @@ def document_name(given: str | None) -> str:
 
 
 def name_of_open_webui(header: str | None) -> str:
-    """The name in ``X-Filename``: quoted as in a URL, behind the file's id and an underscore."""
+    """The name in ``X-Filename``: quoted as in a URL, after the file's id and an underscore."""
     return document_name(_OPEN_WEBUI_ID.sub("", unquote((header or "")[-LONGEST_READ:]), count=1))
 
 

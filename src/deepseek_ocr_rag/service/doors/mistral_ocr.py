@@ -1,7 +1,7 @@
-"""The door for clients of Mistral's OCR: ``/v1/files`` and ``/v1/ocr``.
+"""Routes for clients of Mistral's OCR: ``/v1/files`` and ``/v1/ocr``.
 
-As Mistral's SDK 3.7 and Open WebUI's loader "Mistral OCR" ask. A file is an upload. The address of
-a file works in ``/v1/ocr`` with the key of its owner, and nowhere else.
+They accept the requests of Mistral's SDK 3.7 and of Open WebUI's loader "Mistral OCR". A file is an
+upload. The address of a file works in ``/v1/ocr`` with the key of its owner, and nowhere else.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = ["ROUTER"]
 
 
 class PlainErrorRoute(APIRoute):
-    """Answers 400 where other routes answer 422, which Mistral's SDK reads only in its own form."""
+    """Answers 400 where other routes answer 422, because Mistral's SDK expects its own form of 422."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler of the route."""

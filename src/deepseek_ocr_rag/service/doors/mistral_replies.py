@@ -1,4 +1,4 @@
-"""Replies as Mistral's OCR gives them: pages with Markdown, pictures, blocks and their pixels."""
+"""Makes replies in the form of Mistral's OCR: pages with Markdown, pictures and blocks in pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .mistral_requests import OcrOptions
 __all__ = ["ocr_reply"]
 
 DPI: Final = 200
-"""Resolution of the picture in whose pixels boxes are given."""
+"""Resolution of the pictures in whose pixels the boxes are given."""
 
 POINTS: Final = 72
 
@@ -46,7 +46,7 @@ KINDS: Final = {
     "aside_text": "aside_text",
     "caption": "caption",
 }
-"""Our labels and Mistral's; what ends in ``_caption`` is a caption, and the rest is text."""
+"""Maps our labels to Mistral's; labels ending in ``_caption`` are captions, all others text."""
 
 PagePicture = Callable[[int, int], bytes]
 """Gives the picture of a page, by its number, with a long side of so many pixels, as PNG."""
@@ -67,10 +67,10 @@ def ocr_reply(
     """The reply for a document.
 
     Args:
-        document: As it was read. A page that could not be read has no text.
+        document: The document that was read. A page that could not be read has no text.
         options: What was asked for.
         size: Bytes of the file.
-        picture: Called for pages whose pictures were asked for.
+        picture: Draws a page; called for pages whose pictures were asked for.
     """
     pages = []
     pictures = 0
@@ -153,7 +153,7 @@ def _with_pictures(page: Page, placed: list[_PlacedPicture]) -> str:
 
 
 def _pixels(page: Page) -> tuple[int, int]:
-    """Width and height of a page's picture; 0 where the size is not known."""
+    """Width and height of a page's picture; 0 if the size is unknown."""
     return round(page.width * DPI / POINTS), round(page.height * DPI / POINTS)
 
 

@@ -1,4 +1,4 @@
-"""What a client of Mistral's OCR may ask for, and what of it this service can do.
+"""Understands requests for Mistral's OCR, and refuses what this service cannot do.
 
 The fields are those of ``OCRRequest`` in Mistral's SDK 3.7.
 """
@@ -22,7 +22,7 @@ NOT_MADE: Final = (
     "extract_footer",
     "confidence_scores_granularity",
 )
-"""What changes the reply and cannot be made."""
+"""Fields that would change the reply, but are not supported."""
 
 MOST_PAGES: Final = 10_000
 

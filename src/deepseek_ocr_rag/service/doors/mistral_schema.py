@@ -1,4 +1,4 @@
-"""How the routes of :mod:`.mistral_ocr` are described in OpenAPI."""
+"""Describes the routes of :mod:`.mistral_ocr` in OpenAPI."""
 
 from __future__ import annotations
 

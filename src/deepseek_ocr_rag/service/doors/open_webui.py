@@ -1,8 +1,8 @@
-"""The door for Open WebUI's "external" document loader: ``PUT /process``.
+"""The route for Open WebUI's "external" document loader: ``PUT /process``.
 
-As ``ExternalDocumentLoader`` of Open WebUI 0.12 asks: the file is the body, its type stands in
-``Content-Type``, its name in ``X-Filename``, the key in ``Authorization``. The reply is a list of
-documents as LangChain has them. The loader has no timeout, so that of the service holds.
+The request is that of ``ExternalDocumentLoader`` in Open WebUI 0.12: the file is the body, its type is
+in ``Content-Type``, its name in ``X-Filename``, the key in ``Authorization``. The reply is a list of
+documents in LangChain's form. The loader has no timeout, so the service's timeout applies.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Documents inside JSON: as base64, or as a URL to download. They go to the disk piece by piece."""
+"""Stores documents sent within JSON, as base64 or as a URL, on the disk piece by piece."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _PIECE: Final = 4 * 65_536
 
 @asynccontextmanager
 async def json_request(request: Request) -> AsyncIterator[dict[str, Any]]:
-    """The JSON object of a request. Few may be open: leave it once the document is stored.
+    """The JSON object of a request. Only a few may be open, so leave it once the document is stored.
 
     Raises:
         HTTPException: 413 if it is too large, 422 if it is not a JSON object.
@@ -143,7 +143,7 @@ async def store_url(request: Request, url: str) -> Upload:
     policy = settings_of(request).urls
     if policy is None or not is_url(url):
         raise SourceNotAllowedError(
-            "the service downloads nothing" if policy is None else "this is not a URL",
+            "this service does not download documents" if policy is None else "this is not a URL",
             remedy="Send the file itself, or start the service with --allow-urls.",
         )
     return await _store(request, download(url, policy), name_in_url(url), "", "downloads")

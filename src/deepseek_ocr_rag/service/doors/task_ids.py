@@ -1,7 +1,7 @@
-"""Ids of docling's tasks: the job's id, and what the reply shall hold.
+"""Makes the ids of docling's tasks from the job's id and what the reply is to contain.
 
-A job knows how a document is read, but not what a client wants in its reply. The id says so:
-clients send it back unchanged, and a restart loses nothing.
+A job knows how a document is read, but not what a client wants in its reply. The task's id has that,
+because clients send it back unchanged, and a restart loses nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .docling_options import FORMATS, DoclingOptions
 __all__ = ["job_of", "reply_of", "task_id"]
 
 _SEPARATOR: Final = "~"
-"""Occurs in no id of a job, and needs no quoting in a URL."""
+"""A separator that occurs in no job's id and needs no quoting in a URL."""
 
 _LONGEST: Final = 2000
 
@@ -33,7 +33,7 @@ def job_of(given: str) -> str:
 
 
 def reply_of(given: str, version: str | None) -> DoclingOptions:
-    """What the reply of a task shall hold; Markdown and JSON if the id does not say.
+    """What the reply of a task is to contain; Markdown and JSON if the id does not say.
 
     Raises:
         ConfigurationError: If the id says something that cannot be asked for.

@@ -1,1 +1,1 @@
-"""The reading process, its supervisor, and which job it gets next."""
+"""Runs and supervises the reading process, and chooses its next job."""

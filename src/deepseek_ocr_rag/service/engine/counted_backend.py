@@ -1,4 +1,4 @@
-"""Counts what a backend writes, and the GPU memory that it takes: :class:`CountedBackend`."""
+"""Counts the tokens that a backend writes, and its GPU memory: :class:`CountedBackend`."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class CountedBackend:
 
     @property
     def gpu_memory(self) -> int | None:
-        """Bytes that it holds on GPUs; None without a GPU, or if it does not say."""
+        """Bytes that it has taken on GPUs; None without a GPU, or if it does not say."""
         known: int | None = getattr(self._backend, "gpu_memory", None)
         if known is not None:
             return known
-        # Only a backend that computes in this process has imported torch; never import it just for
+        # Only a backend that computes in this process has imported torch; do not import it just for
         # this.
         cuda = getattr(sys.modules.get("torch"), "cuda", None)
         if cuda is None or not cuda.is_initialized():

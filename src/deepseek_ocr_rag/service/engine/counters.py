@@ -1,4 +1,4 @@
-"""Figures of what was read since this process began: :class:`Counters`."""
+"""Counts what was read since this process began: :class:`Counters`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Counters:
     _tokens: Rate = field(default_factory=Rate)
 
     def count_page(self, message: dict[str, Any], seconds: float | None) -> None:
-        """Count a page that was stored, and how long it took, if that is known."""
+        """Count a stored page and, if known, the time that it took."""
         self.pages_read += 1
         self.pages_failed += message["failed"]
         self.attempts += message["attempts"]

@@ -1,4 +1,4 @@
-"""Gives jobs to the reading process and stores what comes back: :class:`Dispatcher`."""
+"""Sends jobs to the reading process and stores the results: :class:`Dispatcher`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .turns import Turns
 __all__ = ["Dispatcher"]
 
 CANCEL_SECONDS: Final = 1.0
-"""How long the reading process may go on with a cancelled job before it is ended."""
+"""Seconds for which the reading process may go on with a cancelled job before it is ended."""
 
 LOOK_SECONDS: Final = 0.2
 BEAT_SECONDS: Final = 5.0
@@ -42,10 +42,10 @@ class Dispatcher:
 
     Args:
         database: Where the jobs are.
-        settings: What reads.
-        limits: How much at once, and for how long.
-        file_of: Where the document with a hash is.
-        changed: Called with the ids of jobs that have changed, after that was stored.
+        settings: How to read.
+        limits: How much to read at once, and for how long.
+        file_of: Returns the file of the document with a hash.
+        changed: Called with the ids of changed jobs, after the change was stored.
     """
 
     def __init__(
@@ -75,22 +75,22 @@ class Dispatcher:
         self._thread = threading.Thread(target=self._run, name="dsocr-dispatcher", daemon=True)
 
     def start(self) -> None:
-        """Put back what an earlier process was reading, and begin."""
+        """Return the jobs that an earlier process was reading to the queue, and begin."""
         self._database.write(lambda each: recover_jobs(each, None, float("inf")))
         self._thread.start()
 
     def wake(self) -> None:
-        """Look at the queue now."""
+        """Check the queue now."""
         self._inbox.wake()
 
     def cancel(self, job_id: str) -> None:
-        """Stop reading a job whose row says that it is cancelled."""
+        """Stop reading a job that is already stored as cancelled."""
         with self._lock:
             self._to_cancel.add(job_id)
         self._inbox.wake()
 
     def drain(self, seconds: float) -> None:
-        """Begin nothing more, and wait until what is being read has been put back."""
+        """Start no more jobs, and wait until those being read are back in the queue."""
         self._draining = True
         self._inbox.wake()
         if self._thread.is_alive():
@@ -118,7 +118,7 @@ class Dispatcher:
 
     @property
     def failing(self) -> str | None:
-        """Why the reading process does not start, if that happened several times; else None."""
+        """Why the reading process does not start, if it failed several times; else None."""
         return self._supervisor.failing
 
     @property
@@ -140,7 +140,7 @@ class Dispatcher:
                 self._dispatch()
                 self._problem = None
             except StoreError as error:
-                # Nothing is lost: the events are kept, and the reading process has to wait.
+                # Nothing is lost, because the events are kept and the reading process has to wait.
                 if self._problem is None:
                     _log.error("the jobs cannot be stored: %s", error)
                 self._problem = error
@@ -148,7 +148,7 @@ class Dispatcher:
                     job.heard = time.monotonic()
                 time.sleep(LOOK_SECONDS)
             except Exception:  # noqa: BLE001 - logged
-                # A bug of ours must not stop the queue; the jobs are put back.
+                # A bug of ours must not stop the queue; the jobs go back into it.
                 _log.exception("the queue failed, and goes on with a new reading process")
                 events = []
                 self._supervisor.kill()
@@ -195,7 +195,7 @@ class Dispatcher:
                 self._supervisor.hear(each.frame.message)
 
     def _bury(self) -> None:
-        """Note that the reading process has ended: the jobs that it was reading wait again."""
+        """The reading process has ended: put the jobs that it was reading back into the queue."""
         jobs = tuple(self._running.values())
         lease = self._supervisor.lease
         report = DeathReport(

@@ -1,4 +1,4 @@
-"""Reads documents in the reading process, a thread each."""
+"""Reads documents in the reading process, each in a thread of its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 
 class Readers:
-    """The readers of this process: one for each task and resolution, all with one backend.
+    """The readers of this process: one for each task and resolution, all with the same backend.
 
     Args:
         settings: The fields of :class:`~deepseek_ocr_rag.service.ReaderSettings`.
@@ -41,7 +41,7 @@ class Readers:
 
     @property
     def backend(self) -> CountedBackend:
-        """The backend of all of them.
+        """The backend of all readers.
 
         Raises:
             DeepSeekOCRError: If it does not work on this machine.
@@ -56,7 +56,7 @@ class Readers:
         return self._backend
 
     def start(self) -> dict[str, str]:
-        """Load the backend and read the probe; returns the names of the backend and its model.
+        """Load the backend and read the probe; return the names of the backend and its model.
 
         Raises:
             DeepSeekOCRError: If it does not work.
@@ -104,10 +104,10 @@ class Readers:
 
 
 class DocumentReading:
-    """Reads one document in a thread of its own, and sends what happens.
+    """Reads one document in a thread of its own, and reports what happens.
 
     Args:
-        readers: Opens it.
+        readers: Opens the document.
         request: The frame that asks for it.
         put: Sends a message and a body.
     """
@@ -138,7 +138,7 @@ class DocumentReading:
             self._cancelled = True
             stream = self._stream
         if stream is not None:
-            # Not in this thread: closing waits for what cannot be interrupted.
+            # Close it in another thread, because closing waits for work that cannot be interrupted.
             threading.Thread(target=stream.close, name="dsocr-cancel", daemon=True).start()
 
     def _run(self) -> None:

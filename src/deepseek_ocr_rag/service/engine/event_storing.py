@@ -1,4 +1,4 @@
-"""Stores the events of the reading process: pages, ends of jobs, and its own end."""
+"""Stores events of the reading process: a page, the end of a job, the end of the process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .running_job import RunningJob
 __all__ = ["DeathReport", "Times", "store_death", "store_event"]
 
 RETRY_SECONDS: Final = (1.0, 5.0, 25.0)
-"""Pauses after an error that says nothing about the document; after the last one, the job fails."""
+"""Pauses after an error that is not the document's fault; after the last one, the job fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class DeathReport:
     """How the reading process ended.
 
     Attributes:
-        how: In words.
-        guilty: Keys of the jobs whose pages may have caused it.
+        how: How it ended, in words.
+        guilty: Keys of the jobs whose pages may have caused this.
         page_deaths: How often it may end on the same page before the page counts as failed.
-        backend: Name of what reads.
+        backend: Name of the backend.
         model: Name of the model.
     """
 
@@ -64,7 +64,7 @@ class DeathReport:
 def store_event(
     connection: sqlite3.Connection, job: RunningJob, lease: str, frame: Frame, times: Times
 ) -> bool:
-    """Store a frame of a job, as long as the lease is valid; returns whether the job changed."""
+    """Store a frame of a job, if the lease is still valid; return whether the job changed."""
     message = frame.message
     if "page" in message:
         page = FinishedPage(
@@ -108,10 +108,10 @@ def store_death(
     report: DeathReport,
     times: Times,
 ) -> None:
-    """Put back the jobs that the reading process was working on when it ended.
+    """Put the jobs that the reading process was working on when it ended back into the queue.
 
-    A page on which it ended too often counts as failed, so that the same page cannot end it for
-    ever.
+    A page on which it ended too often counts as failed, so that one page cannot end it again and
+    again.
     """
     for job in jobs:
         suspects = job.suspects if job.key not in report.guilty else job.accused()

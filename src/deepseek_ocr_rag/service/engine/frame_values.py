@@ -1,4 +1,4 @@
-"""Errors and settings as plain values in frames between the service and its reading process."""
+"""Converts errors and settings to plain values for frames to and from the reading process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..service_limits import ReaderSettings
 __all__ = ["error_of", "error_values", "is_passing", "settings_values"]
 
 _PASSING = (BackendUnavailableError, BackendTimeoutError, EngineLostError, BusyError)
-"""Errors that say nothing about the document: another attempt may succeed."""
+"""Errors that are not the document's fault: another attempt may succeed."""
 
 
 def error_values(error: DeepSeekOCRError) -> dict[str, Any]:
@@ -43,5 +43,5 @@ def is_passing(error: DeepSeekOCRError) -> bool:
 
 
 def settings_values(settings: ReaderSettings, log_level: int) -> dict[str, Any]:
-    """The first frame that the reading process gets."""
+    """The contents of the first frame that the reading process gets."""
     return {**asdict(settings), "log_level": log_level}

@@ -1,4 +1,4 @@
-"""Frames on their way from the reading process to the dispatcher: :class:`Inbox`."""
+"""Passes frames from the reading process to the dispatcher: :class:`Inbox`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .reading_child import ReadingChild
 __all__ = ["Inbox", "ReadingEvent"]
 
 MOST_BYTES: Final = 32 * 2**20
-"""Bytes of pages that wait to be stored; beyond that the reading process has to wait."""
+"""Most bytes of pages that wait to be stored; beyond that, the reading process has to wait."""
 
 MOST_EVENTS: Final = 64
-"""Events that are handled together, and stored in one transaction."""
+"""Most events that are handled together and stored in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadingEvent:
-    """Something that a reading process said; ``frame`` is None for its end."""
+    """A message of a reading process; ``frame`` is None for its end."""
 
     child: ReadingChild
     frame: Frame | None
@@ -49,13 +49,13 @@ class Inbox:
             self._changed.notify_all()
 
     def wake(self) -> None:
-        """Let :meth:`take` return at once."""
+        """Make :meth:`take` return at once."""
         with self._changed:
             self._awake = True
             self._changed.notify_all()
 
     def take(self, seconds: float) -> list[ReadingEvent]:
-        """The next events; none if nothing comes for so many seconds."""
+        """The next events; empty if nothing comes for so many seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._events or self._awake or self._closed, seconds)
             self._awake = False

@@ -1,4 +1,4 @@
-"""The reading process as the service sees it: :class:`ReadingChild`."""
+"""Owns the reading process on the service's side: :class:`ReadingChild`."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class ReadingChild:
     """A running :mod:`.reading_process`.
 
     It ends with :meth:`end`, when this process exits, and by itself if this process is killed.
-    What it logs goes to this process's standard error.
+    Its log goes to this process's standard error.
 
     Args:
-        settings: What reads.
-        on_frame: Called with each frame, in a thread of this object; None is the end.
+        settings: How to read.
+        on_frame: Called with each frame, in a thread of this object; with None at the end.
 
     Raises:
         OSError: If no process can be started.
@@ -81,7 +81,7 @@ class ReadingChild:
             send(self._process.stdin, Frame(message))
 
     def end(self, after: float = 0.0) -> None:
-        """Close its input, give it so many seconds, and kill it."""
+        """Close its input, give it so many seconds to end, and then kill it."""
         with suppress(OSError):
             self._process.stdin.close()
         self._finalizer.detach()

@@ -1,8 +1,7 @@
-"""The process that reads: gets documents, sends their pages.
+"""The process that reads: it receives documents and sends their pages.
 
 It is a separate process, so that a broken GPU context, or a library that crashes or hangs, does
-not take
-other jobs down: the service ends this process and starts another. Requests and
+not take other jobs down: the service ends this process and starts another. Requests and
 answers are frames (:mod:`deepseek_ocr_rag.concurrency.frames`)::
 
     {"backend": "auto", "renderer": ..., ...}      -> {"started": {"backend": ..., "model": ...}}
@@ -76,7 +75,7 @@ class _Outbox:
         self._lock = threading.Lock()
 
     def put(self, message: dict[str, Any], body: bytes = b"") -> None:
-        """Send a frame; ends the process if nobody is there to read it."""
+        """Send a frame; end the process if its owner is gone."""
         try:
             with self._lock:
                 send(self._answers, Frame(message, body))
@@ -90,7 +89,7 @@ def _serve(requests: FileIO, readers: Readers, put: Callable[..., None]) -> None
         try:
             request = receive(requests, longest=0).message
         except (BrokenFrameError, OSError):
-            # Nobody wants the results any more, so do not wait for the threads.
+            # The owner is gone, so do not wait for the threads.
             os._exit(0)
         job = request["job"]
         if request["do"] == "read":

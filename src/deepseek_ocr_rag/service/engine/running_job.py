@@ -16,24 +16,24 @@ __all__ = ["RunningJob"]
 
 @dataclass(slots=True)
 class RunningJob:
-    """What the dispatcher knows of a job that the reading process works on.
+    """What the dispatcher knows about a job that is being read.
 
     Attributes:
-        key: Number of this turn, used once.
+        key: Number of this turn, used only once.
         number: The job's row.
         id: The job's id.
         owner: Name of its key.
         done: Pages stored before this turn.
         total: Pages to read; None before the document was opened.
-        alone: Whether it must be read alone, because one of its pages may have ended the process
+        alone: Whether it must be read alone, because one of its pages may have crashed the process
             before.
         pages: The selection that this turn asks for.
         suspects: How often the reading process ended while it read a page, by its number; 0 is
             the opening of the document.
         served: Pages stored in this turn.
         reading: The pages that are being read now.
-        begun: When each page was begun that is not stored yet.
-        heard: When it was last heard of.
+        begun: For each page that is not stored yet, when it was begun.
+        heard: When the last message about it came.
         stopping: Whether it was told to stop.
         deadline: When to end the reading process, unless the job has stopped by then.
     """
@@ -58,7 +58,7 @@ class RunningJob:
 
     @classmethod
     def of(cls, row: sqlite3.Row, key: int, page_deaths: int) -> RunningJob:
-        """The next turn of a job that was claimed."""
+        """The next turn of a claimed job."""
         suspects: dict[str, int] = json.loads(row["suspects"])
         pages: str | list[int] | None = options_of(row["options"]).pages
         following = 0
@@ -84,7 +84,7 @@ class RunningJob:
 
     @property
     def rank(self) -> int:
-        """The rank that it would get if it were put back now."""
+        """The rank that it would get if it went back into the queue now."""
         return self.number + self.done + self.served
 
     def request(self, path: str) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class RunningJob:
         }
 
     def accused(self) -> dict[str, int]:
-        """Its suspects after the reading process ended while it worked on this job."""
+        """Its suspects, after the reading process ended while working on this job."""
         pages = [str(page) for page in self.reading]
         if not self.opened:
             pages = ["0"]
@@ -113,7 +113,7 @@ class RunningJob:
         return self.suspects | {page: self.suspects.get(page, 0) + 1 for page in pages}
 
     def hear(self, message: dict[str, Any], now: float) -> float | None:
-        """Note a message; returns the seconds that a page took, if it is one."""
+        """Note a message; if it is a page, return the seconds that the page took."""
         self.heard = now
         if "opened" in message:
             self.opened = True

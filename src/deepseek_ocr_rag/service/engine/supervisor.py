@@ -18,13 +18,13 @@ from .running_job import RunningJob
 __all__ = ["Supervisor"]
 
 LONGEST_PAUSE: Final = 60.0
-"""Seconds between two starts of a reading process that ends again and again."""
+"""Seconds between two starts of a reading process that dies again and again."""
 
 FAILING_STARTS: Final = 3
-"""Starts without any page after which new jobs are refused."""
+"""After so many starts without any page, new jobs are refused."""
 
 START_SECONDS: Final = 1800.0
-"""Loading a large model from a slow disk takes minutes."""
+"""Seconds that a start may take: loading a large model from a slow disk takes minutes."""
 
 END_SECONDS: Final = 2.0
 
@@ -32,10 +32,10 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 
 class Supervisor:
-    """Starts the reading process, and starts it again whenever it has ended.
+    """Starts the reading process, and restarts it whenever it has ended.
 
     Args:
-        settings: What reads.
+        settings: How to read.
         on_frame: Gets the frames of the process, in a thread of its own.
         counters: Where starts and ends are counted.
     """
@@ -75,11 +75,11 @@ class Supervisor:
 
     @property
     def failing(self) -> str | None:
-        """Why it does not start, if that happened several times; else None."""
+        """Why it does not start, if it failed several times; else None."""
         return self._error if self._barren >= FAILING_STARTS else None
 
     def readiness(self) -> Readiness:
-        """Whether the process takes pages."""
+        """Whether the process can read pages."""
         backend, model = self.names
         if self._child is not None and self._started is not None:
             return Readiness(ready=True, backend=backend, model=model)
@@ -91,7 +91,7 @@ class Supervisor:
         return child is self._child
 
     def ensure_running(self) -> bool:
-        """Start the process if there is none; returns whether it takes jobs."""
+        """Start the process if there is none; return whether it accepts jobs."""
         if self._child is None and time.monotonic() >= self._not_before:
             self._started, self._guilty = None, None
             try:
@@ -119,7 +119,7 @@ class Supervisor:
             _log.error("the reading process does not start: %s", self._error)
 
     def works(self) -> None:
-        """Note that a page was stored: the process may be started again at once."""
+        """A page was stored, so the process may be restarted at once if it ends."""
         self._barren = 0
 
     def kill(self, guilty: Collection[int] = ()) -> None:
@@ -129,13 +129,13 @@ class Supervisor:
             self._child.kill()
 
     def guilty(self, jobs: Collection[RunningJob]) -> Collection[int]:
-        """The keys of jobs whose pages may have ended the process."""
+        """The keys of jobs whose pages may have caused the process to end."""
         return [job.key for job in jobs] if self._guilty is None else self._guilty
 
     def hung(self, jobs: Collection[RunningJob], seconds: float) -> Collection[int] | None:
-        """The keys of jobs of which nothing was heard for too long; None if there are none.
+        """The keys of jobs without any message for too long; None if there are none.
 
-        Several jobs take turns, so that each of them may be silent for longer.
+        If several jobs take turns, each of them may be silent for longer.
         """
         now = time.monotonic()
         if self._child is None or self._guilty is not None:
@@ -152,7 +152,7 @@ class Supervisor:
         return "" if self._child is None else self._child.describe_end()
 
     def bury(self, how: str, *, unasked: bool) -> None:
-        """Note that the process has ended; the next start is delayed if that happens often."""
+        """The process has ended; the next start is delayed if this happens often."""
         if self._child is not None:
             self._child.end()
         self._child = None

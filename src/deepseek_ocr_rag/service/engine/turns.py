@@ -15,20 +15,19 @@ from .running_job import RunningJob
 __all__ = ["Turns"]
 
 DISPLACE_SECONDS = 0.05
-"""How often to check whether a job should make room."""
+"""Seconds between two checks whether a job should make room."""
 
 
 class Turns:
     """Fair order: among keys first, and among the jobs of a key by rank.
 
     A key with fewer running jobs comes first. The rank of a job is its number in the order of
-    submission plus its finished pages: shorter jobs that came soon after a long one overtake it,
-    but it
-    never waits for ever.
+    submission plus its finished pages. So short jobs that were sent soon after a long one overtake
+    it, but it never waits for ever.
 
     Args:
         database: Where the jobs are.
-        limits: How many at once, and pages of a turn.
+        limits: How many jobs are read at once, and how many pages a turn has.
     """
 
     def __init__(self, database: Database, limits: ServiceLimits) -> None:
@@ -39,7 +38,7 @@ class Turns:
         self._looked = 0.0
 
     def claim(self, running: Collection[RunningJob], lease: str) -> sqlite3.Row | None:
-        """Take the next job for reading; None if none waits, or there is no room for it."""
+        """Take the next job for reading; None if none is waiting, or there is no room for it."""
         if len(running) >= self._limits.jobs_at_once or any(job.alone for job in running):
             return None
         if self._reserved is not None:
@@ -53,16 +52,16 @@ class Turns:
         return None if best is None else self._claim(best.owner, lease)
 
     def begin(self, job: RunningJob) -> None:
-        """A job begins its turn."""
+        """Note that a job begins its turn."""
         self._begun[job.owner] = time.monotonic()
 
     def reserve(self, job: RunningJob, lease: str) -> None:
-        """Put a job back that has to be read alone; the others make room for it."""
+        """Put a job that must be read alone back into the queue; the others make room for it."""
         self._database.write(lambda connection: put_back(connection, job.number, lease))
         self._reserved = job.number
 
     def displaced(self, running: Collection[RunningJob]) -> Iterable[RunningJob]:
-        """The jobs that make room after their page, for one that waits."""
+        """The jobs that make room for a waiting one after their current page."""
         if self._reserved is not None:
             return tuple(running)
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Routes for readers: where a text stands in a document, and the cells of a page's tables."""
+"""Routes for the web page: find a text in a document, and show the cells of a page's tables."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def show_tables(job_id: str, number: Number, owner: Owner, queue: Queue) -
 
 
 def _hits(queue: JobQueue, owner: str, job_id: str, text: str) -> list[TextHit]:
-    """One more hit than is shown, to know whether there are more."""
+    """Find one more hit than is shown, to know whether there are more."""
     found: list[TextHit] = []
     for stored in queue.pages_in_order(owner, job_id):
         found += find_hits(json.loads(stored.json), text)

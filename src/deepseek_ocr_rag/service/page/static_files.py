@@ -1,6 +1,6 @@
-"""The files of the page, as routes: a fixed list, so that no request names a file.
+"""Serves the files of the page from a fixed list, so that no request can name a file.
 
-They need no key, because they hold nobody's data; the page asks for data with the key.
+They need no key, because they have nobody's data; the page asks for data with the key.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ async def show_file(request: Request) -> Response:
     body, tag = content(name)
     headers = {
         "ETag": tag,
-        "Cache-Control": "no-cache",  # ask each time: old and new modules do not fit together
+        "Cache-Control": "no-cache",  # old and new modules do not fit together
         "Content-Security-Policy": PAGE_POLICY,
     }
     if tag in (each.strip() for each in request.headers.get("if-none-match", "").split(",")):

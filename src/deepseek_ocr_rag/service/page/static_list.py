@@ -1,4 +1,4 @@
-"""Which files the page has."""
+"""Lists the files of the page."""
 
 from __future__ import annotations
 
@@ -68,18 +68,18 @@ STATIC_FILES: Final = (
     "vendor/katex.LICENSE.txt",
     "vendor/katex.min.js",
 )
-"""Below ``static/``; a test compares them with what is there."""
+"""The files below ``static/``; a test compares this list with the folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class VendoredFile:
-    """A file of somebody else, as it was published.
+    """A third-party file, as it was published.
 
     Attributes:
-        name: Below ``static/``.
+        name: Its path below ``static/``.
         source: The package and its version, from npm.
         licence: Its SPDX name; the text stands beside the file.
-        sha256: A test compares it.
+        sha256: Its hash, which a test compares.
     """
 
     name: str

@@ -18,7 +18,7 @@ class TextHit:
         page: 1-based page.
         block: Which of the page's blocks, from 0.
         start: First character in the block's text.
-        end: Behind the last one.
+        end: Offset after its last character.
     """
 
     page: int

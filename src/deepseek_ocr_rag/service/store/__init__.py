@@ -1,1 +1,1 @@
-"""The service's data folder: jobs, pages and uploads in SQLite and files."""
+"""Keeps the service's data folder: jobs, pages and uploads in SQLite and files."""

@@ -1,4 +1,4 @@
-"""The rows of callbacks: ends of jobs that have to be reported."""
+"""Reads and writes the rows of callbacks: ends of jobs that must be reported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["callback_done", "callback_failed", "due_callbacks"]
 def due_callbacks(
     connection: sqlite3.Connection, now: float, limit: int
 ) -> tuple[DueCallback, ...]:
-    """The callbacks that are due, the longest due first."""
+    """The callbacks that are due, the longest overdue first."""
     rows = connection.execute(
         "SELECT jobs.id, jobs.owner, target, attempts, due FROM callbacks"
         " JOIN jobs ON jobs.number = callbacks.job WHERE due <= ? ORDER BY due LIMIT ?",
@@ -39,7 +39,7 @@ def callback_done(connection: sqlite3.Connection, job_id: str) -> None:
 
 
 def callback_failed(connection: sqlite3.Connection, job_id: str, retry_at: float) -> None:
-    """Count a failure, and when to try again."""
+    """Count a failure, and store when to try again."""
     connection.execute(
         "UPDATE callbacks SET attempts = attempts + 1, due = ?"
         " WHERE job = (SELECT number FROM jobs WHERE id = ?)",

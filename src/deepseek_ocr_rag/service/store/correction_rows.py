@@ -1,4 +1,4 @@
-"""The rows of corrections: the text that a person put in place of a block's."""
+"""Reads and writes the rows of corrections: texts that a person put in place of a block's text."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ CREATE TABLE corrections (
 """
 
 MOST_CHARACTERS: Final = 64 * 2**20
-"""Characters of all corrections of one key."""
+"""Most characters of all corrections of one key."""
 
 
 def add_correction(
     connection: sqlite3.Connection, job: int, page: int, block: int, text: str, now: float
 ) -> None:
-    """Store the text of a block, in place of an earlier correction of it.
+    """Store the text of a block, in place of any earlier correction.
 
     Raises:
-        QuotaError: If the job's key has stored as much corrected text as it may.
+        QuotaError: If the job's key may store no more corrected text.
     """
     connection.execute(
         "INSERT INTO corrections (job, page, block, text, made) VALUES (?, ?, ?, ?, ?)"
@@ -85,7 +85,7 @@ def texts_by_page(
 def corrections_of(
     connection: sqlite3.Connection, job: int, after: tuple[int, int], limit: int
 ) -> tuple[BlockCorrection, ...]:
-    """Corrections by page and block, those behind ``after``."""
+    """Corrections by page and block that come after ``after``."""
     rows = connection.execute(
         "SELECT page, block, text, made FROM corrections"
         " WHERE job = ? AND (page, block) > (?, ?) ORDER BY page, block LIMIT ?",

@@ -1,4 +1,4 @@
-"""The service's database: one writer at a time, readers that never wait for it."""
+"""Keeps the service's database: one writer at a time, and readers that never wait for it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .turns_of_writing import WritingTurn, run_turns
 __all__ = ["Database", "store_errors"]
 
 KEPT_READERS: Final = 8
-"""Connections for reading that are kept open while nobody reads."""
+"""How many reading connections are kept open while nobody reads."""
 
 MOST_TOGETHER: Final = 64
-"""Steps that share a transaction."""
+"""Most steps that share a transaction."""
 
 _Result = TypeVar("_Result")
 
@@ -48,10 +48,10 @@ class Database:
                 raise
 
     def write(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Run a step as a whole or not at all; when this returns, it is on the disk.
+        """Run a step completely or not at all; when this returns, it is on the disk.
 
-        Steps that wait at the same time share a transaction, because each transaction costs one
-        wait for the disk.
+        Steps that wait at the same time share a transaction, because each transaction has to wait for
+        the disk.
 
         Raises:
             StoreFullError: If there is no space left.
@@ -61,18 +61,18 @@ class Database:
         self._turns.put(turn)
         with store_errors(self._path):
             with self._lock:
-                while not turn.ended:  # otherwise another thread ran it with its own
+                while not turn.ended:  # otherwise another thread ran it together with its own step
                     self._check_open()
                     run_turns(self._writer, self._waiting())
             return turn.result()
 
     @property
     def waiting(self) -> int:
-        """How many steps wait for the one that runs."""
+        """How many steps wait for the running one."""
         return self._turns.qsize()
 
     def read(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Run a step that only reads; a transaction that runs meanwhile does not delay it.
+        """Run a step that only reads; a running transaction does not delay it.
 
         Raises:
             StoreError: If the file cannot be read.
@@ -81,9 +81,9 @@ class Database:
             return step(connection)
 
     def forget_deleted(self) -> None:
-        """Remove deleted rows from the journal too, as far as nobody is reading it.
+        """Remove deleted rows from the journal, too, as far as nobody is reading it.
 
-        SQLite keeps earlier versions of rows there, passwords too, until the space is needed.
+        SQLite keeps earlier versions of rows there, including passwords, until it needs the space.
         """
         with self._lock, suppress(sqlite3.Error):
             if not self._closed:

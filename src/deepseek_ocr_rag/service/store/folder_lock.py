@@ -1,4 +1,4 @@
-"""One process owns a data folder: :class:`FolderLock`."""
+"""Lets only one process own a data folder: :class:`FolderLock`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FolderLock:
 
     Raises:
         StoreInUseError: If another process holds it.
-        StoreError: If the folder cannot be made, or is another user's.
+        StoreError: If the folder cannot be made, or belongs to another user.
     """
 
     def __init__(self, folder: Path) -> None:

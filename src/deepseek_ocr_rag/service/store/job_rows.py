@@ -1,4 +1,4 @@
-"""The rows of jobs as their owners see them: submit, find, list, cancel, remove."""
+"""Reads and writes the rows of jobs for their owners: submit, find, list, cancel, remove."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 RETRY_SECONDS: Final = 30.0
-"""When to try again after a full queue."""
+"""Seconds after which to try again if the queue is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def same_request(
     """The job that this idempotency key made, if any.
 
     Raises:
-        IdempotencyError: If it was used with another request.
+        IdempotencyError: If the key was used with another request.
     """
     row: sqlite3.Row | None = connection.execute(
         "SELECT digest, jobs.* FROM idempotency JOIN jobs ON jobs.number = idempotency.job"
@@ -70,10 +70,10 @@ def same_request(
 def add_job(
     connection: sqlite3.Connection, wanted: Submission, limits: tuple[float, float], now: float
 ) -> sqlite3.Row:
-    """Make a job that waits; ``limits`` are how many may wait in all and of its key.
+    """Add a waiting job; ``limits`` are how many jobs may wait in all, and of its key.
 
     Raises:
-        QueueFullError, QuotaError: If as many wait already.
+        QueueFullError, QuotaError: If that many are waiting already.
     """
     upload = wanted.upload
     _check_waiting(connection, upload.owner, limits)
@@ -174,7 +174,7 @@ def list_jobs(
 def cancel_job(
     connection: sqlite3.Connection, owner: str, job_id: str, times: tuple[float, float]
 ) -> sqlite3.Row:
-    """Cancel a job; from then on no page of it can be stored. ``times``: now, and its expiry.
+    """Cancel a job; from then on, no page of it can be stored. ``times`` are now and its expiry.
 
     Raises:
         JobEndedError: If it has ended.
@@ -194,7 +194,7 @@ def cancel_job(
 
 
 def remove_job(connection: sqlite3.Connection, job_id: str, now: float) -> list[str]:
-    """Remove all rows of a job but its tombstone; returns the hashes of files to look at."""
+    """Remove all rows of a job except its tombstone; return the hashes of files to check."""
     row = connection.execute(
         "DELETE FROM jobs WHERE id = ? RETURNING owner, upload, sha256", (job_id,)
     ).fetchone()
@@ -213,7 +213,7 @@ def remove_job(connection: sqlite3.Connection, job_id: str, now: float) -> list[
 
 
 def expired_jobs(connection: sqlite3.Connection, now: float, limit: int) -> list[str]:
-    """The ids of jobs whose results are kept no longer."""
+    """The ids of jobs whose results have expired."""
     rows = connection.execute(
         "SELECT id FROM jobs WHERE expires <= ? ORDER BY expires LIMIT ?", (now, limit)
     )

@@ -1,4 +1,4 @@
-"""Jobs as rows, and rows as jobs."""
+"""Converts jobs to rows, and rows to jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["error_json", "job_of", "options_json", "options_of", "secrets_json",
 
 
 def options_json(options: JobOptions) -> str:
-    """Options without what is secret."""
+    """The options without their secrets."""
     callback = options.callback
     return json.dumps(
         {
@@ -35,7 +35,7 @@ def secrets_json(options: JobOptions) -> str | None:
 
 
 def options_of(text: str, secrets: str | None = None) -> JobOptions:
-    """The inverse of the two."""
+    """The inverse of :func:`options_json` and :func:`secrets_json`."""
     options = _public_options(text)
     return replace(options, **json.loads(secrets)) if secrets else options
 

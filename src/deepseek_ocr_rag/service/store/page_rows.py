@@ -1,4 +1,4 @@
-"""The rows of finished pages; corrections are put into the pages that are returned."""
+"""Reads the rows of finished pages, and puts corrections into the returned pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .database import Database
 __all__ = ["find_page", "find_pages", "page_as_read", "pages_by_number"]
 
 _AT_ONCE = 16
-"""Pages that are fetched together; a page is at most a few megabytes."""
+"""How many pages are fetched together; a page has at most a few megabytes."""
 
 
 def find_pages(

@@ -15,10 +15,10 @@ from .database import Database
 __all__ = ["Order", "QueueOrder"]
 
 FRESH_SECONDS: Final = 1.0
-"""How long an order is used; sorting 10,000 jobs takes some milliseconds."""
+"""Seconds for which an order is used; sorting 10,000 jobs takes some milliseconds."""
 
 USUAL_PAGES: Final = 10.0
-"""Pages of a job of which nothing is known."""
+"""Pages assumed for a job about which nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class QueueOrder:
             return self._order
 
     def add(self, job_id: str) -> Order:
-        """The order with a job that was just submitted."""
+        """Add a job that was just submitted, and return the order."""
         order = self.now()
         if job_id in order.positions:
             return order

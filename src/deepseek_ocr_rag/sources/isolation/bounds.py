@@ -80,7 +80,7 @@ class MemoryBound:
             threading.Thread(target=self._watch, name="dsocr-bounds", daemon=True).start()
 
     def measure(self) -> None:
-        """Exempt memory from the limit that is mapped but not in use now: mostly libraries."""
+        """Exempt memory that is mapped but not in use now, mostly libraries, from the limit."""
         if self._refused:
             mapped, used = _pages()
             self._mapped = max(self._mapped, (mapped - used) * os.sysconf("SC_PAGE_SIZE"))

@@ -1,6 +1,6 @@
 """Reads a document in worker processes, so that this process survives whatever it breaks there.
 
-A page that ends its worker is tried once more in a new one. If it ends that one too, or
+A page that crashes its worker is tried once more in a new worker. If it crashes that one too, or
 takes too long, it is quarantined: from then on it fails at once, while the other pages can
 still be read.
 """
@@ -39,7 +39,7 @@ from .values import error_from, info_from, layer_from, picture_from, pixels_from
 __all__ = ["IsolatedDocument"]
 
 GRACE_SECONDS = 5.0
-"""Extra time for a worker to stop a slow page itself, with a better message, before it is ended."""
+"""Extra seconds in which a worker can stop a slow page itself, with a better message."""
 
 LONGEST_LAYER = 256 * 2**20
 """Most bytes that the numbers of a text layer may take; a word takes 50."""
@@ -200,7 +200,7 @@ class IsolatedDocument:
             if fresh:
                 name = renderer_of(format, renderer)
                 raise broken_installation(name, f"the process that loads it: {lost}") from lost
-            # Raised as if it had not been late, because another process may load it in time.
+            # Raise this as an ordinary failure, not as a timeout: another process may load it in time.
             raise WorkerLostError(str(lost)) from lost
         try:
             error = error_from(reply, self._name)
@@ -235,7 +235,7 @@ class IsolatedDocument:
                     reply = self._exchange(worker, about_page, budget, longest)
                 return read(reply)
             except BrokenFrameError as broken:
-                # The file may have taken over the worker, so it is not used again.
+                # The file may have taken over the worker, so the worker is not used again.
                 worker.stop()
                 raise WorkerLostError(f"it replied {broken}") from broken
 

@@ -1,4 +1,4 @@
-"""The worker processes: a few, started when needed, shared by all documents."""
+"""Keeps a few worker processes, started when needed and shared by all documents."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class WorkerPool:
         self._starting = 0
         self._busy: dict[Worker, int] = {}
         self._timer: threading.Timer | None = None
-        self._unwanted = False  # whether workers were ended since no document was open
+        self._unwanted = False  # whether the workers were ended because no document was open
 
     @property
     def workers(self) -> int:
@@ -69,7 +69,7 @@ class WorkerPool:
             return len(self._idle) + len(self._busy)
 
     def widen(self, most: int) -> int:
-        """Allow so many workers, but no more than cores; returns how many are allowed now."""
+        """Allow so many workers, but no more than there are cores; return how many are now allowed."""
         with self._changed:
             self._most = max(self._most, min(most, _usable_cores()))
             self._changed.notify_all()
@@ -184,10 +184,10 @@ class WorkerPool:
         return None
 
     def _start_beside(self, document: int, prepare: Callable[[Worker], object]) -> _Start:
-        """Start a worker in another thread: one that becomes free sooner is taken meanwhile."""
+        """Start a worker in another thread, because an existing one may become free sooner."""
         start = _Start()
         self._starting += 1
-        # The first worker has nothing to prepare for: who waits for it opens the document.
+        # The first worker need not be prepared: the caller that waits for it opens the document.
         prepared = prepare if self._busy else None
         thread = threading.Thread(
             target=self._start, args=(start, document, prepared), name="dsocr-worker", daemon=True
@@ -212,8 +212,8 @@ class WorkerPool:
                 self._busy[started] = document
         if started is not None:
             if prepare is not None:
-                # Whoever takes the worker meets the error again, and knows its page. RuntimeError: the
-                # system has no thread left for the deadline.
+                # The caller that takes the worker meets the error again, and knows its page. RuntimeError:
+                # the system has no thread left for the deadline.
                 with suppress(DeepSeekOCRError, WorkerLostError, RuntimeError):
                     prepare(started)
             self._give_back(started)

@@ -91,7 +91,7 @@ class Worker:
             seconds: After this time the process is ended.
             longest: Most bytes in the reply's body.
 
-        Whatever else interrupts it ends the process, too.
+        Any other interruption ends the process, too.
 
         Raises:
             WorkerLostError: If no reply comes, for whatever reason.
@@ -106,7 +106,7 @@ class Worker:
         except (OSError, BrokenFrameError) as error:
             alarm.cancel()
             if not self._late:
-                # Its pipe closes a moment before it has ended; wait, to report how it ended.
+                # Its pipe closes a moment before it ends; wait, to be able to report how it ended.
                 self._process.wait(END_SECONDS)
                 self._printed = self._last_line()
             self.stop()
@@ -165,7 +165,7 @@ def _start() -> ChildProcess:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "1",
-        # Otherwise glibc requests memory from the system for every page and returns it.
+        # Otherwise glibc would request memory from the system for every page, and return it.
         "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
         "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
     }

@@ -1,7 +1,7 @@
 """Draws pages with pdfium, and finds the words that a reader of the drawing cannot see.
 
-A word is seen if the picture changes at its place when it is not drawn. The painted objects are
-examined first, so that two pictures are needed only for pages with suspicious words. Callers hold
+A word can be seen if the picture changes at its place when the word is not drawn. The painted objects
+are examined first, so that only pages with suspicious words need two pictures. Callers hold
 pdfium's lock.
 """
 

@@ -1,1 +1,1 @@
-"""Judges what is written: characters, words, boxes, tables, loops, ends; and public benchmarks."""
+"""Judges written pages: characters, words, boxes, tables, loops, ends; also by public benchmarks."""

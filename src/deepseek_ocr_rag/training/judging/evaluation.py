@@ -30,9 +30,9 @@ class Evaluation:
     """What a backend wrote for a set of samples.
 
     Attributes:
-        scores: Of the whole set.
-        pages: Of each sample.
-        texts: What was written for each.
+        scores: The scores of the whole set.
+        pages: The scores of each sample.
+        texts: What was written for each sample.
     """
 
     scores: Scores
@@ -55,8 +55,8 @@ def evaluate(
         backend: Any backend that reads pictures.
         samples: What to read, with the right texts.
         mode: Resolution of samples that have none of their own.
-        compared: Makes of a written page what is compared with the right one; the texts of the
-            result are as they were written.
+        compared: Turns a written page into the text that is compared with the right one; the texts
+            in the result stay as they were written.
 
     Raises:
         ConfigurationError: If there are no samples, or the backend takes no pictures.
@@ -124,10 +124,10 @@ def write_report(
     """Write ``report.json`` and ``report.html``: right and written texts side by side, worst first.
 
     Args:
-        evaluation: What was written.
-        samples: What is right.
-        folder: Where to write them.
-        before: What was written before a training, for a column between the two.
+        evaluation: The written texts.
+        samples: The right texts.
+        folder: Where to write the files.
+        before: The texts written before training, for a column between the two.
 
     Returns:
         The HTML file.

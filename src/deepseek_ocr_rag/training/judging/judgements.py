@@ -1,4 +1,4 @@
-"""Judges a model while it is trained: what it writes for held-out pages, and for ordinary ones."""
+"""Judges a model during training by what it writes for held-out pages and for ordinary ones."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Judgement:
 
     Attributes:
         step: Steps done.
-        loss: Of the last step.
-        held: For the held-out pages; None without any.
-        regression: For the regression set; None without one.
+        loss: The loss of the last step.
+        held: Scores of the held-out pages; None without such pages.
+        regression: Scores of the regression set; None without one.
     """
 
     step: int
@@ -68,11 +68,11 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """What a training is judged by.
+    """The pages by which a training is judged.
 
     Attributes:
         held: Held-out pages: the better they are written, the better the adapter.
-        regression: Ordinary pages, which the model could read before and should go on to.
+        regression: Ordinary pages, which the model could read before and should still read.
         forgetting: Most that the character error rate of the ordinary pages may rise.
     """
 
@@ -82,7 +82,7 @@ class Judge:
 
     @property
     def pages(self) -> list[EncodedPage]:
-        """All of them, held-out ones first."""
+        """All pages, held-out ones first."""
         return [*self.held, *self.regression]
 
     def judge(
@@ -94,7 +94,7 @@ class Judge:
         batch: int,
         processes: Processes,
     ) -> list[list[Any]]:
-        """Let the model write all pages, each process some of them; scores and texts."""
+        """Let the model write all pages, divided among the processes; return scores and texts."""
         pages = self.pages
         mine = write_pages(
             model, tokenizer, pages[processes.index :: processes.count], rule=rule, batch=batch
@@ -108,7 +108,7 @@ class Judge:
         return Judgement(step, loss, _evaluation(written[:count]), _evaluation(written[count:]))
 
     def cost(self, judgement: Judgement, before: Judgement) -> float:
-        """What is wrong with an adapter; infinite if ordinary pages have lost too much.
+        """How bad an adapter is; infinite if ordinary pages have become too much worse.
 
         Without held-out pages, the ordinary ones decide.
         """

@@ -1,4 +1,4 @@
-"""What stands between two marks in a text."""
+"""Finds the text between two marks."""
 
 from __future__ import annotations
 

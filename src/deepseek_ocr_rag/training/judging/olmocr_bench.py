@@ -1,7 +1,7 @@
-"""olmOCR-bench folders: facts about pages, and how many of them a backend's pages have.
+"""Reads olmOCR-bench folders: facts about pages, and how many of them a backend's pages have.
 
-The layout is that of the benchmark's program: JSONL files of facts beside the folder ``pdfs``. The
-score is the mean of the files' shares of facts, as there.
+The layout is that of the benchmark's program: JSONL files of facts beside the folder ``pdfs``. As
+there, the score is the mean, over the files, of the share of facts that hold.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class PageFact:
     """A fact about a page.
 
     Attributes:
-        file: The JSONL file that it stands in; "baseline" for the one that every document gets.
-        fields: As in the file.
+        file: The JSONL file that has the fact; "baseline" for the fact that every document gets.
+        fields: The fields, as in the file.
     """
 
     file: str
@@ -53,8 +53,8 @@ class FactReport:
     """Which facts the pages of a backend have.
 
     Attributes:
-        facts: All of them.
-        holds: Of each, whether it holds.
+        facts: All facts.
+        holds: Whether each fact holds.
         texts: The Markdown of each page, by PDF and page.
     """
 
@@ -64,12 +64,12 @@ class FactReport:
 
     @property
     def files(self) -> dict[str, tuple[int, int]]:
-        """Of each file, how many of its facts hold, and how many it has."""
+        """For each file, how many of its facts hold, and how many it has."""
         return self._counted([fact.file for fact in self.facts])
 
     @property
     def kinds(self) -> dict[str, tuple[int, int]]:
-        """The same of each kind of fact."""
+        """The same for each kind of fact."""
         return self._counted([str(fact.fields["type"]) for fact in self.facts])
 
     @property
@@ -126,7 +126,7 @@ class FactReport:
 
 
 def olmocr_bench_folder(data: str | Path) -> Path | None:
-    """The benchmark's folder that a path means; None if it is something else."""
+    """The benchmark's folder that a path points to; None if it is something else."""
     for folder in (Path(data), Path(data) / INSIDE):
         if (folder / PDFS).is_dir() and any(folder.glob("*.jsonl")):
             return folder

@@ -1,9 +1,9 @@
-"""OmniDocBench folders: their pages as samples, and what is compared.
+"""Reads OmniDocBench folders: their pages as samples, and which of their text is compared.
 
 The layout is that of the benchmark's README: ``OmniDocBench.json``, a list of pages with
 ``layout_dets`` and ``page_info``, beside the folder ``images``. The scores are this package's: they
 can be compared with each other, not with the benchmark's table, whose matching and formula metric
-need its own program. That one reads the Markdown files that are written here.
+need its own program. That program can read the Markdown files that are written here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 
 ANNOTATIONS: Final = "OmniDocBench.json"
 LARGEST: Final = 2**30
-"""Bytes of the annotations; those of 1,355 pages have some 60 MB."""
+"""Most bytes of the annotations; those of 1,355 pages have some 60 MB."""
 
 KINDS: Final = {
     "title": "title",
@@ -60,14 +60,14 @@ LEFT_OUT: Final = frozenset(
         *("text_mask", "table_mask", "need_mask"),
     )
 )
-"""What stands around the text, and what the annotators covered."""
+"""Categories of what stands around the text, and of what the annotators covered."""
 
 _HEADING: Final = re.compile(r"^#{1,6}\s+", re.MULTILINE)
 _MATH: Final = re.compile(r"\\[\[\]()]|\$\$?")
 
 
 def omnidocbench_file(data: str | Path) -> Path | None:
-    """The annotations that a path means: itself, or those in a folder; None if it is something else."""
+    """The annotations at a path: the file itself, or the one in a folder; None if it is something else."""
     path = Path(data)
     if path.is_dir():
         path = path / ANNOTATIONS
@@ -146,7 +146,7 @@ def _sample(page: Any, images: Path, unknown: Counter[str]) -> TrainingSample:  
 
 
 def _block(found: dict[str, Any], size: tuple[float, float], unknown: Counter[str]) -> Block | None:
-    """A block in the model's grammar; None for one that is not compared."""
+    """A block in the model's grammar; None for a block that is not compared."""
     category = str(found["category_type"])
     if category not in KINDS:
         if category not in LEFT_OUT:
@@ -168,20 +168,20 @@ def _block(found: dict[str, Any], size: tuple[float, float], unknown: Counter[st
 
 
 def _text(found: dict[str, Any]) -> str:
-    """A block's text; that of its parts where the annotators joined several into one."""
+    """A block's text, or its parts' text if the annotators joined several blocks into one."""
     if found.get("text"):
         return str(found["text"])
     return "\n".join(str(part.get("text") or "") for part in found.get("merge_list") or ())
 
 
 def _plain(text: str) -> str:
-    """A text without heading marks and the marks around formulas, which both sides write in many ways."""
+    """A text without heading marks and marks around formulas, which both sides write in many ways."""
     lines = (line.strip() for line in _MATH.sub(" ", _HEADING.sub("", text)).splitlines())
     return "\n".join(line for line in lines if line)
 
 
 def comparable_page(written: str) -> str:
-    """What is compared of a model's page: without headers and page numbers, and as :func:`_plain`."""
+    """The text of a model's page that is compared: without headers and page numbers, and plain."""
     blocks = [
         block if block.kind in ("table", "image") else replace(block, text=_plain(block.text))
         for block in parse_page(written, recorded=False).blocks

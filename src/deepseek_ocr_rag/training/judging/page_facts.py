@@ -1,4 +1,4 @@
-"""The facts of olmOCR-bench about a page, and whether a text has them.
+"""Checks whether a text has the facts of olmOCR-bench about a page.
 
 Written from the benchmark's README and the fields of its files. Formulas are compared as text,
 without spaces and the marks that only change their looks; the benchmark draws them in a browser and
@@ -38,7 +38,7 @@ SIDES: Final = (
 )
 ROUNDING: Final = 1e-9
 NEAR: Final = 200
-"""Characters beside a footnote's mark in which its text is looked for."""
+"""Characters beside a footnote's mark that are searched for its text."""
 LONGEST_REPEAT: Final = 30
 """Repetitions of up to five characters at the end of a text, above which it is a loop."""
 SAME: Final = {
@@ -63,7 +63,7 @@ _FORMATS: Final = ("heading", "bold", "italic")
 
 
 def normal_text(text: str) -> str:
-    """A text as it is compared: one space, plain quotes and hyphens, no marks of bold and italics."""
+    """Normalise a text for comparing: single spaces, plain quotes and hyphens, no bold or italics."""
     text = _TAG.sub("", _BREAK.sub(" ", text)).translate(_MARKS)
     text = unicodedata.normalize("NFC", _SPACE.sub(" ", text))
     return "".join(SAME.get(letter, letter) for letter in text)
@@ -75,7 +75,7 @@ def check_fact(fact: Fact, text: str) -> bool:
 
 
 def near_places(wanted: str, text: str, edits: int) -> Iterator[int]:
-    """Where a text ends that is ``wanted`` but for some edits (Sellers, 1980)."""
+    """Where a text that equals ``wanted``, except for some edits, ends (Sellers, 1980)."""
     if not edits:
         place = text.find(wanted)
         while place >= 0:
@@ -112,7 +112,7 @@ def _like(one: str, other: str) -> float:
 def _part_like(wanted: str, text: str) -> float:
     from rapidfuzz import fuzz
 
-    if len(text) < len(wanted):  # otherwise the text would be looked for in what is wanted
+    if len(text) < len(wanted):  # otherwise the roles of both texts would be swapped
         return _like(wanted, text)
     return fuzz.partial_ratio(wanted, text) / 100
 
@@ -146,7 +146,7 @@ def _table(fact: Fact, text: str) -> bool:
 
 
 def _in_table(fact: Fact, grid: CellGrid, number: int) -> bool:
-    """Whether all that the fact says of a cell's surroundings holds."""
+    """Whether everything that the fact says about a cell's neighbours holds."""
     beside = {side: grid.neighbours(number, side) for side in ("up", "down", "left", "right")}
     beside["top_heading"] = grid.headings(number, "up")
     beside["left_heading"] = grid.headings(number, "left")
@@ -193,7 +193,7 @@ def _baseline(fact: Fact, text: str) -> bool:
 
 
 def _repeats(text: str, size: int) -> int:
-    """How often the last characters stand behind each other at the end of a text."""
+    """How often the last characters are repeated at the end of a text."""
     count, last = 0, text[-size:]
     while len(text) >= size * (count + 1) and text.endswith(last, 0, len(text) - size * count):
         count += 1
@@ -260,10 +260,10 @@ FACTS: Final[Mapping[str, Callable[[Fact, str], bool]]] = {
 
 
 def checked_fact(fact: object) -> dict[str, Any]:
-    """A fact whose fields are as they must be.
+    """Check the fields of a fact, and return it.
 
     Raises:
-        UnusableLineError: If they are not; the message says which.
+        UnusableLineError: If a field is wrong; the message says which.
     """
     if not isinstance(fact, dict):
         raise UnusableLineError("not a JSON object")

@@ -23,19 +23,19 @@ SPACE: Final = re.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True)
 class PageScore:
-    """One page.
+    """The score of one page.
 
     Attributes:
-        id: The sample's.
+        id: The sample's id.
         edits: Characters to insert, delete or replace.
-        characters: Of the right text.
+        characters: Characters of the right text.
         word_edits: Words to insert, delete or replace.
         word_edits_without_digits: The same with every digit written as 0, so that wrong figures do
             not count.
-        words: Of the right text.
+        words: Words of the right text.
         overlap: Mean overlap (intersection over union) of the right boxes with the written ones;
             None without boxes.
-        tables: Right tables, and written ones.
+        tables: Number of right tables, and of written ones.
         teds: Mean similarity of the tables in order, 0..1; None without right tables.
         loops: Whether the text repeats itself, or did before it was trimmed.
         ended: Whether the end token was written.
@@ -56,7 +56,7 @@ class PageScore:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """A set of pages: error rates over all text, means over pages, counts.
+    """The scores of a set of pages: error rates over all text, means over pages, counts.
 
     Attributes:
         pages: Number of pages.
@@ -91,9 +91,9 @@ def score_page(
     """Compare the model's text of one page, tags included, with the right one.
 
     Args:
-        ident: The sample's.
+        ident: The sample's id.
         right: The right text.
-        written: The written one.
+        written: The written text.
         ended: Whether the end token was written.
         looped: Whether the model repeated itself, and its repeats were trimmed.
 
@@ -159,7 +159,7 @@ def summarise(pages: Sequence[PageScore]) -> Scores:
 
 
 def _overlap(right: Sequence[Block], written: Sequence[Block]) -> float | None:
-    """Each right box with the best of the written ones that is not taken yet."""
+    """Pair each right box with the best written box that is not taken yet."""
     wanted = [box for block in right for box in block.boxes]
     if not wanted:
         return None

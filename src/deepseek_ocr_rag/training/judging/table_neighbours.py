@@ -1,4 +1,4 @@
-"""Which cells of a table stand beside, above and below which."""
+"""Finds the cells of a table that stand beside, above and below a cell."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CellGrid:
     places: dict[tuple[int, int], int]
 
     def neighbours(self, cell: int, side: Side) -> set[int]:
-        """The cells directly beside one; several where one of them spans."""
+        """The cells directly beside a cell; several if the cell spans rows or columns."""
         down, across = STEPS[side]
         found = {
             self.places.get((row + down, column + across), cell)

@@ -1,4 +1,4 @@
-"""Similarity of two tables as trees (TEDS).
+"""Computes the similarity of two tables as trees (TEDS).
 
 Source: Zhong, ShafieiBavani and Jimeno Yepes, "Image-based table recognition" (2020), with the tree
 edit distance of Zhang and Shasha (1989). A table here has three levels (table, rows, cells), for

@@ -1,1 +1,1 @@
-"""Recomputes numbers that the sources do not print from the figures that they do."""
+"""Recomputes numbers that the sources do not state from the figures that they do."""

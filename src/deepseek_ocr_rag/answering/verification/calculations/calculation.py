@@ -26,11 +26,11 @@ from .operation_words import named_calculation, scale_asked
 __all__ = ["Calculation", "Result"]
 
 CHANCE: Final = 0.05
-"""Highest share of all numbers of that length that may be possible results; one always may."""
+"""Highest share of all numbers of that length that may be results; one result is always allowed."""
 
 MOST_ROWS: Final = 30
 MOST_FIGURES: Final = 12
-"""Relevant rows, and figures in a row, beyond which any number follows from something."""
+"""Most relevant rows, and most figures in a row; with more, any number follows from something."""
 
 _RATE: Final = re.compile(r"\b(?:per|every|each|pro|je|jede[nmrs]?)\b|/", re.IGNORECASE)
 
@@ -41,14 +41,14 @@ class Result:
 
     value: Decimal  # in the unit of the figures, or in percent
     operands: tuple[Figure, ...]  # the figures
-    is_of_all: bool = False  # whether it is their sum or mean, of as many as are added
+    is_of_all: bool = False  # whether it is the sum or mean of all figures that could be added
 
 
 class Calculation:
-    """Searches the calculation that gives a number of a statement.
+    """Searches for the calculation that gives a number of a statement.
 
-    ``said`` is the statement without markup, to which the number's span refers; ``given`` are other
-    numbers of the question or the statement, without years; ``years`` are those that both name.
+    ``said`` is the statement without markup, in which the number's span counts; ``given`` are other
+    numbers of the question or the statement, without years; ``years`` are the years that they name.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Calculation:
         self._table_scales = (0, 3, 6, 9) if number.scale else (0, -scale) if scale else (0,)
 
     def result(self, rows: Sequence[Sequence[Figure]], relevant: Iterable[int]) -> Result | None:
-        """A result equal to the number, None if there is none or it may be chance.
+        """A result equal to the number; None if there is none or the match may be chance.
 
         ``rows`` are the figures of each sentence or table row of the sources, in order, and
         ``relevant`` the indices of those that are about the statement.
@@ -80,7 +80,7 @@ class Calculation:
         return next(filter(None, (self._among(list(pool)) for pool in pools)), None)
 
     def result_among(self, values: Iterable[tuple[Decimal, tuple[Figure, ...]]]) -> Result | None:
-        """As :meth:`result`, for values that were computed already, shares as fractions of one."""
+        """As :meth:`result`, for values that are already computed; shares are fractions of one."""
         factor = 100 if self._named.is_percent else 1
         return self._among([Result(factor * value, operands) for value, operands in values])
 
@@ -121,14 +121,14 @@ class Calculation:
     def _shares_of_totals(
         self, rows: Sequence[Sequence[Figure]], relevant: Sequence[Sequence[Figure]]
     ) -> Iterator[Result]:
-        """Shares of a figure that is the total of its column by position and amount."""
+        """Shares of a figure that, by position and amount, is the total of its column."""
         if self._named.is_percent and "share" in self._named.operations:
             wholes = (pair for row in relevant for pair in column_totals(rows, row))
             yield from _quotients(wholes, lambda a, b: 100 * a / b)
 
     def _results(self, relevant: Sequence[Sequence[Figure]]) -> Iterator[Result]:
         pairs = [*_pairs(relevant)]
-        # A fiscal year may end in the year before, so that no column has it.
+        # A fiscal year may end in the year before its name, and then no column has that year.
         known = frozenset().union(*(figure.years for row in relevant for figure in row))
         self._ends = self._compared if self._compared <= known else frozenset()
         if self._named.is_percent:
@@ -166,11 +166,11 @@ class Calculation:
                 yield Result(total / len(group), group, is_of_all=True)
 
     def _is_within_year(self, pair: tuple[Figure, Figure]) -> bool:
-        """Whether two figures are of one year, where years are compared."""
+        """Whether two figures belong to the same year, if years matter here."""
         return bool(self._ends and pair[0].years) and pair[0].years == pair[1].years
 
     def _is_between_years(self, pair: tuple[Figure, Figure]) -> bool:
-        """Whether two figures of different rows are of one column and of the years compared."""
+        """Whether two figures of different rows share a column and belong to the compared years."""
         one, other = pair
         return one.column == other.column and one.years | other.years == self._ends
 

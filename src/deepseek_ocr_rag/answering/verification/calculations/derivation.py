@@ -29,7 +29,7 @@ from .table_sums import column_sums, is_of_some_rows
 __all__ = ["Derivation", "derivation", "difference_of_claimed"]
 
 MOST_CLAIMED: Final = 6
-"""Numbers of a statement among which a difference is looked for: of more, any number is one."""
+"""Most numbers of a statement to subtract from each other; of more, any number is a difference."""
 
 _COMPARING: Final[frozenset[Operation]] = frozenset(("ratio", "share", "difference"))
 
@@ -49,10 +49,10 @@ class Derivation:
 def derivation(
     number: Number, comparison: ClaimComparison, least: Sequence[float]
 ) -> Derivation | None:
-    """Find the figures of the sources from which a number that no unit states follows.
+    """Find the figures in the sources that give a number which no unit states.
 
-    A year is never a result. The operands are looked for in the units whose overlap is at least
-    some share of the best unit's; ``least`` are these shares, tried in turn.
+    A year is never a result. Operands come from units whose overlap is at least a given share of
+    the best unit's; ``least`` lists these shares, which are tried in turn.
     """
     if is_year(number.text):
         return None
@@ -62,7 +62,7 @@ def derivation(
     rows = _rows(comparison)
     named = named_calculation(number, said.plain, question.text)
     years = comparison.years
-    # "The growth in 2019" is that from the year before.
+    # "The growth in 2019" means growth from the year before.
     before = {min(years) - 1} if len(years) == 1 and "change" in named.operations else set()
     calculation = Calculation(number, said.plain, question.text, given, years | before)
     labelled = _labelled(
@@ -77,7 +77,7 @@ def derivation(
             units = frozenset(figure.row for figure in result.operands)
             return Derivation(units, named.naming | formula.name, result.operands)
     if is_known:
-        # Another ratio of the same statement is not the one that is named.
+        # The named measure has another value; do not look for some other ratio that matches.
         return None
     if years:
         only = before
@@ -85,18 +85,18 @@ def derivation(
             only = set(range(min(years), max(years)))
         rows = [_of_years(row, years | only) for row in rows]
     whole = rows
-    # "75 % of the seats were sold" names "Tickets sold" in part.
+    # "75 % of the seats were sold" names only a part of the head "Tickets sold".
     partly = [_of_named_columns(row, comparison) for row in rows]
     rows = [_of_whole_heads(row, comparison, named.naming) for row in rows]
     narrowed = [_of_named_columns(row, comparison) for row in rows]
-    # What is compared between two years may be of one row.
+    # A comparison of two years may take both figures from one row.
     compares = bool(named.operations & _COMPARING) and "change" not in named.operations
     compares = compares and len(years) < 2
     pools = [rows, narrowed]
     pools += [partly] if "share" in named.operations else []
     pools += [whole] if "whole" in named.operations else []
     if named.operations & {"total", "average"} and not named.is_percent:
-        # Two of these pools are the same where no head is named.
+        # If no head is named, some of these pools are equal.
         sums = dict.fromkeys(each for pool in pools for each in column_sums(pool, comparison))
         means = [(value / len(figures), figures) for value, figures in sums]
         values = [*sums] if "total" in named.operations else means
@@ -116,9 +116,10 @@ def derivation(
 def difference_of_claimed(
     number: Number, comparison: ClaimComparison, units: Mapping[Number | Date, frozenset[int]]
 ) -> Derivation | None:
-    """Find two other numbers of the statement, each in some units, whose difference a number is.
+    """Find two other numbers of the statement whose difference is this number.
 
-    "From 36.8 % to 34.6 %, a drop of 2.2": of the figures before rounding, it may be 2.1.
+    Both must stand in the sources. "From 36.8 % to 34.6 %, a drop of 2.2" is accepted, although
+    the figures before rounding may differ by 2.1.
     """
     named = named_calculation(number, comparison.claim.facts.plain, comparison.question.text)
     if is_year(number.text) or not named.operations & {"change", "difference"}:
@@ -175,7 +176,7 @@ def _result(
 
 
 def _compared_rows(named: Sequence[int], comparison: ClaimComparison) -> frozenset[frozenset[str]]:
-    """The labels of the rows that are named, if there are several to compare."""
+    """The labels of the named rows, if there are several to compare."""
     labels = frozenset(row_label(comparison.units[at][1].citable) for at in named)
     # "Vans" names "Van A", but not "All vans".
     said = frozenset(label for label in labels if label == comparison.rows.said_among(label))
@@ -186,14 +187,14 @@ def _compared_rows(named: Sequence[int], comparison: ClaimComparison) -> frozens
 def _is_between(
     result: Result, compared: frozenset[frozenset[str]], comparison: ClaimComparison
 ) -> bool:
-    """Whether the operands are of rows that are named, and of more than one of these."""
+    """Whether the operands come from named rows, and from more than one of them."""
     rows = {figure.row for figure in result.operands}
     labels = {row_label(comparison.units[row][1].citable) for row in rows}
     return len(labels) > 1 and labels <= compared
 
 
 def _is_of_totals_alone(comparison: ClaimComparison, result: Result) -> bool:
-    """Whether all operands are totals beside a row that is named: it is a part of them."""
+    """Whether all operands are totals, although a row that is only a part of them is named."""
     return all(
         comparison.is_beside_named_row(comparison.units[figure.row][1])
         for figure in result.operands
@@ -209,12 +210,12 @@ def _may_be_operand(comparison: ClaimComparison, index: int) -> bool:
 
 
 def _is_of_year(unit: FactualUnit, years: Collection[int]) -> bool:
-    """Whether the label of a row is one of some years."""
+    """Whether the label of a row is one of the given years."""
     return any(row_label(unit.citable) == {str(year)} for year in years)
 
 
 def _rows(comparison: ClaimComparison) -> list[tuple[Figure, ...]]:
-    """The figures of each unit itself, without those above it; the 11 of "Ward 11" is none."""
+    """The figures of each unit, without those above it. The 11 of "Ward 11" is no figure."""
     rows: list[tuple[Figure, ...]] = []
     for place, (_, unit) in enumerate(comparison.units):
         marks = named_spans(unit.own) if unit.citable.is_row else ()
@@ -224,9 +225,9 @@ def _rows(comparison: ClaimComparison) -> list[tuple[Figure, ...]]:
 
 
 def _of_years(row: Sequence[Figure], years: frozenset[int]) -> tuple[Figure, ...]:
-    """The figures of the columns of some years; all if no column has one of them.
+    """The figures in the columns of the given years; all figures if no column has such a year.
 
-    None of a row whose label is another year.
+    A row whose label is another year gives none.
     """
     of_row = frozenset.intersection(*(figure.years for figure in row)) if row else frozenset()
     if (
@@ -240,7 +241,7 @@ def _of_years(row: Sequence[Figure], years: frozenset[int]) -> tuple[Figure, ...
 
 
 def _of_named_columns(row: tuple[Figure, ...], comparison: ClaimComparison) -> tuple[Figure, ...]:
-    """The figures of the columns that statement or question name; all figures if they name none."""
+    """The figures in columns that the statement or question names; all figures if it names none."""
     shared = frozenset.intersection(*(figure.heads for figure in row)) if row else frozenset()
     chosen = [figure for figure in row if comparison.named(figure.heads - shared)] or row
     return tuple(replace(figure, column=column) for column, figure in enumerate(chosen))
@@ -249,9 +250,9 @@ def _of_named_columns(row: tuple[Figure, ...], comparison: ClaimComparison) -> t
 def _of_whole_heads(
     row: tuple[Figure, ...], comparison: ClaimComparison, naming: frozenset[str]
 ) -> tuple[Figure, ...]:
-    """The figures of the columns whose heads are named in every word; all if none is.
+    """The figures in columns of whose heads every word is named; all figures if there is none.
 
-    Words that only name the calculation, such as "total", name no column.
+    Words that only name the calculation, such as "total", do not name a column.
     """
     shared = frozenset.intersection(*(figure.heads for figure in row)) if row else frozenset()
     chosen: list[Figure] = []
@@ -282,7 +283,7 @@ def _lead_in(unit: CitableUnit) -> str:
 def _closest_part(
     rows: Sequence[Sequence[Figure]], comparison: ClaimComparison
 ) -> tuple[Figure, ...]:
-    """The figures of the sentence part with most of the statement's words, if only one has."""
+    """The figures of the sentence part that has most of the statement's words; none on a tie."""
     words = comparison.claim.words | comparison.question.words
     same = [comparison.equivalents(word) for word in words]
     best: tuple[Figure, ...] = ()
@@ -302,16 +303,16 @@ def _closest_part(
 def _is_displaced(
     number: Number, comparison: ClaimComparison, near: Sequence[int], result: Result
 ) -> bool:
-    """Whether a relevant unit has another number, not an operand, in its position.
+    """Whether a relevant unit has some other number, no operand, in the number's position.
 
-    No sentence displaces what was calculated from the rows of a table.
+    A sentence never displaces a number that was calculated from rows of a table.
     """
     rows_only = all(comparison.units[figure.row][1].is_row for figure in result.operands)
     for place in near:
         unit = comparison.units[place][1]
         if rows_only and not unit.is_row:
             continue
-        # A year in the head of a column is no other result of it.
+        # A year in the head of a column is not a competing number.
         rest = unit.own if unit.is_row else unit.facts.plain
         for start, end in (f.span for f in result.operands if f.row == place):
             rest = f"{rest[:start]}{' ' * (end - start)}{rest[end:]}"

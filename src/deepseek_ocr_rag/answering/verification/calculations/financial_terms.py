@@ -1,4 +1,4 @@
-"""The formulas that a question names or defines, as sums and quotients of line items."""
+"""Finds the formulas that a question names or defines: sums and quotients of line items."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _SIGN: Final = re.compile(r"\s([+-])\s")
 _TOTAL_DEBT: Final = re.compile(r"\b(average )?total debt\b", re.IGNORECASE)
 _DEBT_PARTS: Final = ("long-term debt", "current portion of long-term debt")
 LONGEST_QUESTION: Final = 1000
-"""Characters of a question in which a formula is looked for."""
+"""Characters of a question that are searched for a formula."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineItem:
     """A row of a statement, by the words that its label may have."""
 
-    phrases: tuple[frozenset[str], ...]  # stems; the first phrase that some row has counts
+    phrases: tuple[frozenset[str], ...]  # stems; the first phrase that occurs in a row counts
     sign: int = 1
     is_average: bool = False  # whether the mean of this year and the one before is meant
 
@@ -44,7 +44,7 @@ class Formula:
     numerator: tuple[LineItem, ...]
     denominator: tuple[LineItem, ...]  # empty for a sum
     factor: int = 1
-    is_measure: bool = False  # whether the name is of a known measure, not words of the question
+    is_measure: bool = False  # whether it is a known measure, not one that the question defines
 
 
 def formulas_asked(text: str) -> tuple[Formula, ...]:
@@ -72,7 +72,7 @@ def formulas_asked(text: str) -> tuple[Formula, ...]:
 
 
 def _variants(definition: str) -> tuple[str, ...]:
-    """A definition, and with the parts of an item that few statements have as a row."""
+    """A definition, and the same with rare line items replaced by their parts."""
     if " / " not in definition:
         return (definition,)
     parts = _TOTAL_DEBT.sub(

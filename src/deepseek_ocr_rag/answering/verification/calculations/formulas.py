@@ -14,10 +14,10 @@ from .financial_terms import Formula, LineItem
 __all__ = ["LabelledRow", "computed"]
 
 MOST_ROWS: Final = 3
-"""Rows that a line item may mean: a statement and its notes name it more than once."""
+"""Most rows that a line item may mean: a statement and its notes name it more than once."""
 
 MOST_CHOICES: Final = 64
-"""Choices of rows for the items of one formula."""
+"""Most combinations of rows to try for one formula."""
 
 _Value = tuple[Decimal, tuple[Figure, ...]]
 
@@ -38,8 +38,8 @@ def computed(
     Args:
         formula: What to compute.
         rows: All rows with a label.
-        years: Those that are asked for; if none is, or no column has one, every column counts.
-        changes: Whether also to give the differences between the years.
+        years: The years asked for. If there are none, or no column has one, every column counts.
+        changes: Whether to include the differences between years.
     """
     items = (*formula.numerator, *formula.denominator)
     choices = [_rows_of(item, rows) for item in items]

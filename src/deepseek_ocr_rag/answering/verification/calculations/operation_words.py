@@ -1,4 +1,4 @@
-"""The calculation that a statement or its question names, by words or signs behind a number."""
+"""Finds the calculation that a statement or its question names by words, or by signs after numbers."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _SHARE_OF: Final = re.compile(
     r"\s?(?:%|percent|per cent|Prozent)\s(?:of|der|des|von|de|du|d[ei]l|dei|delle|av)\b",
     re.IGNORECASE,
 )
-"""Stands behind a share: "24.8 % of the visitors were pupils"."""
+"""Follows a share: "24.8 % of the visitors were pupils"."""
 _WHOLE: Final = re.compile(r"\s?(?:%|percent|per cent|Prozent)\s\w")
-"""Stands behind the 100 of "100 % full": two figures of a row are equal."""
+"""Follows the 100 of "100 % full": two figures of a row are equal."""
 _TIMES: Final = re.compile(r"\s?(?:times|x|mal)\b")
 _COMPARED: Final = re.compile(r"\s[^.;]{0,40}?\b(?:more|fewer|less|higher|lower|mehr|weniger)\b")
 _COMPARING: Final = re.compile(
@@ -55,8 +55,8 @@ _SCALED: Final = re.compile(rf"\b(?:in|of)\s[^.?;]{{0,20}}\b({'|'.join(SCALE_WOR
 class NamedCalculation:
     """The calculation that is named for a number of a statement."""
 
-    operations: frozenset[Operation]  # that it may result from
-    naming: frozenset[str]  # the terms that name these, such as "total" or "declined"
+    operations: frozenset[Operation]  # calculations that may give the number
+    naming: frozenset[str]  # the terms that name them, such as "total" or "declined"
     is_percent: bool  # whether the number is a percentage
 
 

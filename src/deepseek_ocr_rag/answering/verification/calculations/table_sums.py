@@ -1,4 +1,4 @@
-"""Sums and means of the columns of tables, and how many rows they are of."""
+"""Computes sums and means of table columns, and checks which rows they cover."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..table_figures import Figure
 __all__ = ["column_sums", "counted_rows", "is_of_some_rows"]
 
 MOST_COUNTED: Final = 30
-"""Rows that somebody counts."""
+"""Most rows that a number may count."""
 
 
 def counted_rows(
     number: Number, comparison: ClaimComparison, sums: Iterable[Sequence[Figure]]
 ) -> frozenset[int]:
-    """The rows of a table that a number counts, if another number is their sum or mean; else none.
+    """The rows that a number counts, if another number is their sum or mean; otherwise none.
 
-    "Together the three orchards gave 18.45 t": behind it stands a word that names these rows, in the
-    head of their table or in what introduces it, and the table has no other row.
+    "Together the three orchards gave 18.45 t": the word after "three" must stand in the table's head
+    or introduction, and the table must have no other rows.
     """
     if number.unit or number.scale or number.value > MOST_COUNTED:
         return frozenset()
@@ -44,7 +44,7 @@ def counted_rows(
 def column_sums(
     rows: Sequence[tuple[Figure, ...]], comparison: ClaimComparison
 ) -> Iterator[tuple[Decimal, tuple[Figure, ...]]]:
-    """The sums of the columns of tables of which a claim names the head, and no row."""
+    """The column sums of tables whose head the claim names, if it names none of their rows."""
     tables: dict[TableKey | None, list[int]] = {}
     for at, row in enumerate(rows):
         unit = comparison.units[at][1]
@@ -64,9 +64,9 @@ def column_sums(
 
 
 def is_of_some_rows(operands: Sequence[Figure], comparison: ClaimComparison) -> bool:
-    """Whether the operands of a sum or a mean are some rows of a table, none of which is named.
+    """Whether a sum or mean covers only some rows of a table, none of which is named.
 
-    "In total the orchards have 215 trees" is not true of two of three orchards.
+    "In total the orchards have 215 trees" is false if 215 is the sum of two of three orchards.
     """
     rows = {figure.row for figure in operands}
     if len(rows) < 2:
@@ -78,7 +78,7 @@ def is_of_some_rows(operands: Sequence[Figure], comparison: ClaimComparison) -> 
 
 
 def _rows_left(rows: Collection[int], comparison: ClaimComparison) -> int:
-    """How many rows of figures the table of some rows has beside these, totals apart."""
+    """How many other rows with figures their table has, not counting totals."""
     units = [comparison.units[row][1] for row in rows]
     if not all(unit.citable.is_row for unit in units):
         return 0

@@ -1,1 +1,1 @@
-"""What is counted once for all sentences of an answer, and how long comparing them may take."""
+"""Indexes that are built once for all sentences of an answer, and the time limit of comparing."""

@@ -1,4 +1,4 @@
-"""Finds the words of a source that are equivalent to a word: inflected, misread, another word for it."""
+"""Finds a source's equivalents of a word: inflected forms, misread ones, synonyms."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ MISREAD: Final = 0.86
 inflected in a way that the stemmer does not know."""
 
 SHORTEST_MISREAD: Final = 5
-"""Letters; a shorter word is too often another word."""
+"""Fewest letters of a word that may be misread; shorter words are too often different words."""
 
 LONGER: Final = 2
-"""Letters that one of two such words may have more than the other."""
+"""Most letters that one of two such words may have more than the other."""
 
 _ALIKE: Final = UNIT_WORDS | SHORT_FORMS | MEASURE_WORDS
 _ROUNDING: Final = 1e-9
 _LETTERS: Final = 64
-"""Letters that are told apart when words that cannot be alike are left out."""
+"""Letters counted separately when words that cannot be alike are ruled out early."""
 
 
 class Equivalents:
@@ -49,7 +49,7 @@ class Equivalents:
         self._found: dict[str, frozenset[str]] = {}
 
     def of(self, words: Collection[str]) -> dict[str, frozenset[str]]:
-        """For each of some words those of the vocabulary that are equivalent."""
+        """For each of the given words, the equivalent words of the vocabulary."""
         new = [word for word in words if word not in self._found]
         for word, stem in zip(new, _stems(new), strict=True):
             found = self._by_stem.get(stem, set()) | (self._words & {word})
@@ -62,18 +62,18 @@ class Equivalents:
         return {word: self._found[word] for word in words}
 
     def similar(self, word: str) -> frozenset[str]:
-        """The words that may be the same one misread, of which :meth:`of` takes the closest."""
+        """The words that may be a misreading of this one; :meth:`of` takes the closest."""
         found = self._similar(word)
         return frozenset(difflib.get_close_matches(word, found, n=len(found) or 1, cutoff=MISREAD))
 
     def _similar(self, word: str) -> list[str]:
-        """The words with nearly as many letters, most of them the same; none for a short word."""
+        """The words of about the same length that share most letters; none for a short word."""
         if len(word) < SHORTEST_MISREAD:
             return []
         own = _letters(word)
         found = []
         for length in range(len(word) - LONGER, len(word) + LONGER + 1):
-            # Letters that two words do not share count twice: 1 - lacking / all >= MISREAD.
+            # Letters that only one of two words has lower their similarity: 1 - lacking / all >= MISREAD.
             most = (1 - MISREAD) * (length + len(word)) + _ROUNDING
             for letters, other in self._by_length.get(length, ()):
                 if (own ^ letters).bit_count() <= most:

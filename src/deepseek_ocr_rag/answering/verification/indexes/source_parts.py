@@ -1,6 +1,6 @@
-"""Cuts long sources into parts, and finds those that may say a statement before any is compared.
+"""Cuts long sources into parts, and finds those worth comparing with a statement.
 
-A page is compared with a sentence as a whole. A source of a hundred pages is not: its parts are
+    A page is compared with a sentence as a whole. A source of a hundred pages is not: its parts are
 compared like passages of their own, and only those with enough words of the sentence.
 """
 
@@ -24,14 +24,14 @@ from .equivalents import Equivalents
 __all__ = ["PartIndex", "parts_of"]
 
 MOST_UNITS: Final = 200
-"""Sentences and rows of a part: more than a page has, so that a page is compared as a whole."""
+"""Most sentences and rows of a part: more than a page has, so that a page is compared as a whole."""
 
 SHARED_UNITS: Final = 8
-"""Sentences that end one part and begin the next, for what refers to those before it."""
+"""Sentences at the end of a part that also begin the next one, which may refer to them."""
 
 
 def parts_of(source: CitedSource) -> tuple[CitedSource, ...]:
-    """A source, or its parts if it is longer than a page; a table is torn only if it is longer."""
+    """A source, or its parts if it is longer than a page. A table is cut only if it is longer itself."""
     if len(source.units) <= MOST_UNITS:
         return (source,)
     return tuple(_part(source, start, end) for start, end in _cuts(source.units))
@@ -61,10 +61,10 @@ def _cuts(units: Sequence[FactualUnit]) -> Iterator[tuple[int, int]]:
 
 
 class PartIndex:
-    """Knows which parts of some sources have a word.
+    """Knows which parts of the sources have a word.
 
     Args:
-        parts: Of all sources.
+        parts: The parts of all sources.
     """
 
     def __init__(self, parts: Sequence[CitedSource]) -> None:
@@ -78,11 +78,11 @@ class PartIndex:
         self._found: dict[str, frozenset[int]] = {}
 
     def possible(self, claim: Statement, question: Statement, least: float) -> list[int]:
-        """The parts that may have some share of a claim's words, numbers and dates.
+        """The parts that may have a given share of a claim's words, numbers and dates.
 
-        No other part has it, whatever else is compared: words count as there if an equivalent is
-        anywhere in the part, or if figures may show the rise that they name, and all numbers and
-        dates if the part has any.
+        No other part can have it. A word counts as present if an equivalent is anywhere in the part,
+        or if figures may show the rise that it names; all numbers and dates count as present if the
+        part has any.
         """
         own = claim.words - question.words
         facts = len(claim.facts.numbers) + len(claim.facts.dates)
@@ -101,7 +101,7 @@ class PartIndex:
         return found
 
     def nearest(self, claim: Statement, question: Statement, among: Iterable[int]) -> list[int]:
-        """Some parts, first those that share most with a claim; a rare word counts more."""
+        """The given parts, those that share most with a claim first; rare words count more."""
         stated: tuple[Number | Date, ...] = (*claim.facts.numbers, *claim.facts.dates)
         told = claim.words.union(*(terms(fact.text) for fact in stated))
         scores = [0.0] * len(self._parts)
@@ -113,14 +113,14 @@ class PartIndex:
         return sorted(among, key=lambda index: (-scores[index], index))
 
     def _with(self, word: str) -> frozenset[int]:
-        """The parts that have a word, or what may be equivalent to it there."""
+        """The parts that have a word or a possible equivalent."""
         if word not in self._found:
             forms = self._known.of([word])[word] | self._known.similar(word) | {word}
             self._found[word] = frozenset(i for form in forms for i in self._having.get(form, ()))
         return self._found[word]
 
     def _naming(self, own: frozenset[str], claim: Statement, question: Statement) -> frozenset[str]:
-        """The words of a claim that may only name a calculation, so that no source need have them."""
+        """The words of a claim that may just name a calculation, so that no source needs to have them."""
         formulas = formulas_asked(f"{question.text}\n{claim.facts.plain}")
         return frozenset(filter(is_naming, own)).union(*(each.name & own for each in formulas))
 

@@ -1,4 +1,4 @@
-"""Ends comparing when its time is over, also within one sentence."""
+"""Stops comparing when the time is up, even within a sentence."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ __all__ = ["NO_LIMIT", "OutOfTimeError", "TimeLimit"]
 
 
 class OutOfTimeError(Exception):
-    """The time for comparing is over; caught where a sentence gets its status."""
+    """The time for comparing is up; caught where a sentence gets its status."""
 
 
 class TimeLimit:
-    """Time that may be spent, counted only while something is compared.
+    """A budget of time that runs only while something is compared.
 
-    What compares a sentence calls :meth:`check` in its loops, because a sentence of 2,000 characters
-    with a number in every fifth takes minutes by itself.
+    Code that compares a sentence calls :meth:`check` in its loops, because one sentence of 2,000
+    characters with many numbers can take minutes.
 
     Args:
-        seconds: To spend; None for any.
+        seconds: The budget; None for no limit.
     """
 
     def __init__(self, seconds: float | None = None) -> None:
         self._left = seconds
-        self._end: float | None = None  # while time is counted
+        self._end: float | None = None  # only while the time runs
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Count the time that its body takes.
+        """Count the time that the body of the ``with`` statement takes.
 
         Raises:
             OutOfTimeError: If no time is left.
@@ -47,10 +47,10 @@ class TimeLimit:
             self._end = None
 
     def check(self) -> None:
-        """Go on if there is time left, or none is counted.
+        """Raise an error if the time is up while it is counted.
 
         Raises:
-            OutOfTimeError: If there is none.
+            OutOfTimeError: If no time is left.
         """
         if self._end is not None and time.monotonic() >= self._end:
             raise OutOfTimeError

@@ -1,1 +1,1 @@
-"""Parts of a statement that have figures of their own, and what they name."""
+"""Splits statements into parts with figures of their own, and finds what each part names."""

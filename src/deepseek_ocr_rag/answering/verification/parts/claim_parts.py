@@ -1,7 +1,7 @@
-"""Splits a statement into parts that each have a figure, and tells what each of them names.
+"""Splits a statement into parts that each have a figure, and finds what each part names.
 
-"Net sales were 622 and the gross profit was 2,071" names both rows of which it has the figures, but
-each of them in the other part.
+"Net sales were 622 and the gross profit was 2,071" names both rows and has the figures of both; that
+the figures are swapped shows only if each part is checked by itself.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ __all__ = [
 ]
 
 Marks = dict[str, frozenset[str]]
-"""For a word the letters or numbers behind it: "probe" has "a" and "b"."""
+"""Maps a word to the letters or numbers that follow it: "probe" has "a" and "b"."""
 
 _MARK_BREAK: Final = r"[;,](?=\s)|\s(?=\()|\s[–—](?=\s)"
-"""Punctuation behind which a sentence may go on with another figure."""
+"""Punctuation after which a sentence may go on with another figure."""
 
 
 class ClaimParts:
@@ -47,7 +47,7 @@ class ClaimParts:
     Args:
         claim: The statement.
         question: What it answers.
-        equivalents: For each word of both those that its sources have for it.
+        equivalents: For each word of claim and question, its equivalents in the sources.
         numbered: The words whose numbers are marks.
     """
 
@@ -74,15 +74,15 @@ class ClaimParts:
         self._rows: dict[int, NamedRows] = {}
 
     def of(self, fact: Number | Date | Name) -> Statement:
-        """The part of a fact; the claim itself if it has only one."""
+        """The part that has a fact; the whole claim if it has only one part."""
         return self._parts[self._index(fact)] if len(self._parts) > 1 else self._claim
 
     def years(self, fact: Number | Date) -> frozenset[int]:
-        """The years that the part of a fact names, if the claim has several parts."""
+        """The years that the part with a fact names; none if the claim has only one part."""
         return years_in(self.of(fact).text) if len(self._parts) > 1 else frozenset()
 
     def rows(self, fact: Number | Date) -> NamedRows | None:
-        """Which rows the part of a fact names, or the part before, if it only has figures.
+        """The rows that the part with a fact names, or the part before it if this one has only figures.
 
         None if the claim has only one part.
         """
@@ -95,7 +95,7 @@ class ClaimParts:
                 naming -= 1
             said = {*content_terms(self._parts[index].text), *self._terms_of(naming)}
             if naming != index:
-                # "8,460 in 2024 and 7,920 in 2023": the words of the first part, not its year.
+                # "8,460 in 2024 and 7,920 in 2023": the second part takes the first one's words, not its year.
                 said |= {*filter(str.isalpha, content_terms(self._parts[naming].text))}
             for word in self._parts[naming].words:
                 said |= {*self._equivalents.get(word, ())}
@@ -103,30 +103,30 @@ class ClaimParts:
         return self._rows[index]
 
     def terms(self) -> frozenset[str]:
-        """The terms of all designations of claim and question: "probe a"."""
+        """The terms of all designations in claim and question: "probe a"."""
         return self._with_equivalents((*self._named, *self._asked))
 
     def bare_marks(self) -> frozenset[str]:
-        """The same for a column whose name is a mark alone: " a"."""
+        """The same for columns whose whole name is a mark: " a"."""
         marks = (mark for each in (*self._named, *self._asked) for mark in each.marks)
         return frozenset(designated("", mark) for mark in marks)
 
     def marks(self, fact: Number | Date | Name) -> Marks:
-        """Which letters and numbers stand behind words in the part of a fact.
+        """The letters and numbers that follow words in the part with a fact.
 
-        A word that has none there may have one in a part before, behind, or in the question.
+        A word without one there may have one in an earlier part, a later part, or the question.
         """
         return marks_of(self._asked) | marks_around(self._named, self._spans, fact.span)
 
     def is_mark(self, name: Name) -> bool:
-        """Whether a name is only a letter behind a word, as in "Ward B"."""
+        """Whether a name is just a letter after a word, as in "Ward B"."""
         return len(name.text) == 1 and _within(name.span, [each.span for each in self._named])
 
     def _index(self, fact: Number | Date | Name) -> int:
         return part_at(self._spans, fact.span)
 
     def _has_words(self, index: int) -> bool:
-        """Whether a part names anything; one in parentheses stands for itself."""
+        """Whether a part names anything; a part in parentheses always counts."""
         part = self._parts[index]
         if part.text.lstrip().startswith("("):
             return True
@@ -156,7 +156,7 @@ def has_parts(claim: Statement) -> bool:
 
 
 def marks_of(found: Collection[Designation]) -> Marks:
-    """The marks of each word of some designations."""
+    """The marks of each word in the designations."""
     marks: Marks = {}
     for each in found:
         marks[each.word] = marks.get(each.word, frozenset()) | each.marks
@@ -166,10 +166,10 @@ def marks_of(found: Collection[Designation]) -> Marks:
 def marks_around(
     named: Collection[Designation], parts: Sequence[tuple[int, int]], span: tuple[int, int]
 ) -> Marks:
-    """The marks that stand behind words in the part of a sentence with a span.
+    """The marks that follow words in the part of a sentence that has a span.
 
-    A word that has none there may have one in a part before or, else, behind. Marks within the span
-    itself do not count.
+    For a word without a mark there, earlier parts are searched, and then later ones. Marks within
+    the span itself do not count.
     """
     found: Marks = {}
     index = part_at(parts, span)
@@ -212,13 +212,13 @@ def part_spans(
 
 
 def breaks_of(plain: str) -> Iterator[re.Match[str]]:
-    """Where a sentence may be divided, by the conjunctions of its language."""
+    """Where a sentence may be split, by the conjunctions of its language."""
     return _breaks(languages(plain)).finditer(plain)
 
 
 @lru_cache(maxsize=64)
 def _breaks(spoken: frozenset[str]) -> re.Pattern[str]:
-    """Where a sentence of some languages may be divided; of English, if they are not known."""
+    """Where a sentence in these languages may be split; as in English, if none of them is known."""
     known = [language for language in spoken if language in PART_JOINTS] or ["en"]
     joints = " ".join(PART_JOINTS[language] for language in known).split()
     levels = " ".join(LEVEL_JOINTS[language] for language in known).split()

@@ -1,7 +1,7 @@
-"""Coordinated parts of a sentence: "Linden was requeened in April by Ann and Maple in May by Joe".
+"""Compares coordinated parts: "Linden was requeened in April by Ann and Maple in May by Joe".
 
-The second part leaves out what it shares with the first, here the verb, and replaces the rest: what
-stands behind the same preposition, or at the beginning.
+The second part omits what it shares with the first, here the verb, and replaces the rest: the words
+after the same preposition, or at the beginning.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .claim_parts import breaks_of, part_spans
 __all__ = ["is_in_whole_part", "mixed_parts", "other_subject"]
 
 MOST_PARTS: Final = 4
-"""Parts of a sentence that are compared; a longer list repeats its prepositions."""
+"""Most parts of a sentence to compare; in a longer list, prepositions repeat."""
 
 _JOINTS: Final = frozenset(" ".join(PART_JOINTS.values()).split())
 
@@ -35,7 +35,7 @@ _START = "^"
 
 @dataclass(frozen=True, slots=True)
 class _RoleFiller:
-    """What a part has behind a preposition or at its beginning: the role."""
+    """What a part has in a role: after a preposition, or at its beginning."""
 
     role: str
     kind: str  # of its words: number, name or word
@@ -48,7 +48,7 @@ class _CoordinatedPart:
     fillers: tuple[_RoleFiller, ...]
 
     def replaces(self, filler: _RoleFiller, said: frozenset[str] = frozenset()) -> bool:
-        """Whether it has something else in the role of a filler, which a claim does not have."""
+        """Whether it has something else in this filler's role, which the claim (``said``) lacks."""
         return not filler.terms <= self.terms and any(
             (own.role, own.kind) == (filler.role, filler.kind) and not own.terms <= said
             for own in self.fillers
@@ -58,10 +58,10 @@ class _CoordinatedPart:
 def is_in_whole_part(
     comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date | Name
 ) -> bool:
-    """Whether one part of a sentence has the facts of the claim's part, of which there are several.
+    """Whether one part of a sentence has this fact and others of the claim's part.
 
-    What stands in another part is not in the place of one of these. A fact that only another part has
-    must be one that the part leaves out, and does not replace.
+    Then nothing in another part displaces them. A fact that only another part has must be one that
+    this part omits, not one that it replaces.
     """
     if unit.is_row:
         return False
@@ -83,10 +83,10 @@ def is_in_whole_part(
 
 
 def mixed_parts(comparison: ClaimComparison) -> tuple[str, ...]:
-    """Words that a claim takes from one part of a sentence, though the part that it is about has others.
+    """Words that a claim takes from the wrong part of a sentence; empty if there are none.
 
-    "Maple was requeened in May by Ann" has "May" of the second part, which says "by Joe", and "Ann" of
-    the first, which says "in April". None if a part, a sentence or a row has both.
+    "Maple was requeened in May by Ann" takes "May" from the second part, which says "by Joe", and
+    "Ann" from the first, which says "in April". Words that some part or row has together are right.
     """
     plain = comparison.claim.facts.plain
     units = [unit for _, unit in comparison.units]
@@ -106,11 +106,11 @@ def mixed_parts(comparison: ClaimComparison) -> tuple[str, ...]:
 
 
 def other_subject(comparison: ClaimComparison) -> tuple[str, ...]:
-    """The subject of a claim, if the sources only say the same of another one; or none.
+    """The subject of a claim, if the sources say the same only of another subject; empty otherwise.
 
     "Children travel free" has the words of "Dogs travel free" and a word of "for children". A subject
-    with an article is compared with others that have one: "The company" may be whose name begins
-    the sentence.
+    with an article is compared only with subjects that have one, because "The company" may be the
+    one whose name begins the sentence.
     """
     plain = comparison.claim.facts.plain
     opening = _Opening.of(plain, (0, len(plain)))
@@ -137,7 +137,7 @@ def other_subject(comparison: ClaimComparison) -> tuple[str, ...]:
         if index not in comparison.having(subject):
             is_contrary = is_contrary or bool(others)
             continue
-        # "The slide in November" leaves out its verb, "children pay 3 euros" does not.
+        # "The slide in November" omits its verb, "children pay 3 euros" does not.
         own = [each for each in openings if each.subject in same]
         apart = all(each.is_direct and each.next not in follows for each in own)
         if not (others and apart and all(same.isdisjoint(each.terms) for each in others)):
@@ -149,7 +149,7 @@ def other_subject(comparison: ClaimComparison) -> tuple[str, ...]:
 def _mixed(
     one: _CoordinatedPart, other: _CoordinatedPart, said: frozenset[str]
 ) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
-    """Pairs of what a claim has of two parts, of which each part replaces the other's."""
+    """Pairs of what a claim takes from two parts, if each part replaces what the other has."""
     for mine in other.fillers:
         if mine.terms <= said and one.replaces(mine, said):
             for theirs in one.fillers:
@@ -163,13 +163,13 @@ class _Opening:
 
     subject: str
     next: str
-    is_direct: bool  # whether they adjoin, and the second is no number
+    is_direct: bool  # whether they are adjacent, and the second is not a number
     has_article: bool
     terms: frozenset[str]
 
     @classmethod
     def of(cls, plain: str, span: tuple[int, int]) -> _Opening | None:
-        """None for a part with fewer words, or one that begins with a number."""
+        """The opening of a part; None if it has no content word or begins with a number."""
         text = plain[slice(*span)]
         tokens = [token for run in runs_of(text) for token in run]
         small = function_words(plain)
@@ -203,7 +203,7 @@ def _spans(plain: str) -> tuple[tuple[int, int], ...]:
     """The parts of a sentence, each with a fact."""
     facts = claimed_facts(plain)
     if facts.plain != plain:
-        # A list item without its number, which moves the spans.
+        # The number of a list item was removed, so the spans do not fit this text.
         return ((0, len(plain)),)
     spans = sorted(span for _, span in _facts_of(facts))
     return part_spans(plain, spans, spans)
@@ -233,7 +233,7 @@ def _fillers(part: str, small: Collection[str]) -> Iterator[_RoleFiller]:
         elif before[-1] in small:
             yield _RoleFiller(before[-1], run[0].kind, found)
         if run[0].kind == "number" and runs[index + 1 :]:
-            # "5 hours at 30 °C and 2 hours at 45 °C": a unit tells as well what a figure is.
+            # "5 hours at 30 °C and 2 hours at 45 °C": a unit also shows a figure's role.
             yield _RoleFiller(f"{runs[index + 1][0].term} ", "number", found)
 
 

@@ -1,7 +1,7 @@
-"""Designations: a word with the letter or number that tells things of a kind apart.
+"""Finds designations: a word with the letter or number that tells things of a kind apart.
 
-"Probe A" is not "Probe B", nor is "Type I" "Type II", "Model 3" "Model 5" or "Q1" "Q2". Compared
-word by word they are alike, because a letter or a digit alone says nothing.
+"Probe A" is not "Probe B"; nor are "Type I" and "Type II", "Model 3" and "Model 5", or "Q1" and "Q2"
+the same. A comparison word by word cannot tell, because it ignores single letters and digits.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
     "numbered_words",
 ]
 
-# Small letters that are words of some language are left out.
+# Lower-case letters that are words in some language are left out.
 _MARK: Final = (
     r"(?<!\w)(?:[A-Z]{0,2}[0-9]{1,3}[a-z]?|[IVX]{1,5}|[A-Z]|[b-df-hj-np-tv-xz])"
     r"(?![\w%°])(?![.,:'’][\w])(?!\s?[%°])(?!-\w)(?!\.\s[A-Z])"
@@ -41,10 +41,10 @@ _CODE: Final = re.compile(
 )
 _ONE_MARK: Final = re.compile(_MARK)
 _SHORTEST_WORD: Final = 3
-"""Letters of a word whose numbers may be figures: those of "Q3" and "B12" are not."""
+"""Fewest letters of a word whose number may be a figure: the numbers of "Q3" and "B12" are not."""
 
 FEWEST_NUMBERS: Final = 2
-"""Numbers that a word has in different places before they count as marks: "Sales 12" is none."""
+"""How many different numbers must follow a word before they count as marks, unlike "Sales 12"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Designation:
 
 
 def designated(word: str, mark: str) -> str:
-    """The term of a word with a mark, which no term of a text is, because it has a space."""
+    """The term of a word with a mark. Its space keeps it apart from the terms of texts."""
     return f"{word} {mark}"
 
 
@@ -87,7 +87,7 @@ def designations(text: str, numbered: Collection[str]) -> tuple[Designation, ...
 
 
 def named_spans(row: str) -> tuple[tuple[int, int], ...]:
-    """The spans of "Ward 11" and the like within the cells of a row, which have no figure there.
+    """The spans of names such as "Ward 11" within the cells of a row; their numbers are no figures.
 
     Args:
         row: Without markup, so that more than one space stands between its cells.
@@ -101,7 +101,7 @@ def named_spans(row: str) -> tuple[tuple[int, int], ...]:
 
 
 def head_marks(name: str) -> frozenset[str]:
-    """The terms of the designations in the name of a column, "type 1"; of a mark alone, " a"."""
+    """The terms of the designations in a column's name, such as "type 1", or " a" for a mark alone."""
     alone = _ONE_MARK.fullmatch(plain_text(name).strip())
     found = _designations(name)
     return frozenset((designated("", alone[0].casefold()),) if alone else ()).union(
@@ -110,11 +110,11 @@ def head_marks(name: str) -> frozenset[str]:
 
 
 def numbered_words(texts: Iterable[str], names: Iterable[str] = ()) -> frozenset[str]:
-    """The capitalised words with different numbers behind them: "Model 3".
+    """The capitalised words that different numbers follow, as in "Model 3".
 
     Args:
-        texts: In the markup of their page. In one with a single number this may be a figure.
-        names: Of columns, which have no figures.
+        texts: In the markup of their page. The only number of a text may be a figure.
+        names: Names of columns, whose numbers are never figures.
     """
     numbers: dict[str, set[frozenset[str]]] = {}
     for name in names:

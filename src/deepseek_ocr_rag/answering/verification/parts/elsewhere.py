@@ -1,4 +1,4 @@
-"""Whether a unit has a fact for something else than the part of the claim with that fact names."""
+"""Checks whether a source has a fact only for something else than the claim names."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ __all__ = [
 _Span = tuple[int, int]
 
 _MARKED: Final = re.compile(r"[.,]")
-"""Of a number with decimals or grouped digits."""
+"""The mark in a number with decimals or grouped digits."""
 
 
 def is_of_other_part(comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date) -> bool:
-    """Whether the part of the claim with a fact names another row of a table instead of this one."""
+    """Whether the part of the claim with this fact names another row of the table, not this one."""
     rows = comparison.parts.rows(fact)
     if rows is None or not unit.citable.is_row:
         return False
@@ -59,7 +59,7 @@ def is_of_other_part(comparison: ClaimComparison, unit: FactualUnit, fact: Numbe
 def is_of_other_designation(
     comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date
 ) -> bool:
-    """Whether a unit has a fact for "Probe B" where the claim has it for "Probe A"."""
+    """Whether a unit has a fact for "Probe B", while the claim has it for "Probe A"."""
     named = comparison.parts.marks(fact)
     if not named:
         return False
@@ -68,11 +68,11 @@ def is_of_other_designation(
 
 
 def is_in_other_clause(comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date) -> bool:
-    """Whether a sentence has a fact in a part about something else.
+    """Whether a sentence has a fact only in a part about something else.
 
-    "Blood was drawn on 14 March and the report released on 16 March": no word of "The report was
-    released on 14 March" stands in the part with that date, but some stand in the other. Nor does
-    "for 8 years" in "The battery is guaranteed for 8 years and the paint for 3" speak of the paint.
+    "Blood was drawn on 14 March and the report released on 16 March" does not support "The report was
+    released on 14 March": the part with that date has no word of the claim, the other part has some.
+    In "The battery is guaranteed for 8 years and the paint for 3", "8 years" is not about the paint.
     """
     own, others = _clauses(comparison, unit, fact)
     if not own or not others or any(not part.names_more for part in own):
@@ -84,9 +84,9 @@ def is_in_other_clause(comparison: ClaimComparison, unit: FactualUnit, fact: Num
 
 
 def is_own_clause(comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date) -> bool:
-    """Whether the part of a sentence with a fact has words of the claim, and the others lack them.
+    """Whether the part of a sentence with a fact has words of the claim that other parts lack.
 
-    The others are about something else, so that their figures do not stand in its place.
+    The other parts are then about something else, so their figures do not displace this one.
     """
     own, others = _clauses(comparison, unit, fact)
     theirs = frozenset().union(*(part.shared for part in others))
@@ -97,7 +97,7 @@ def is_own_clause(comparison: ClaimComparison, unit: FactualUnit, fact: Number |
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    """A part of a sentence of a source, beside the part of the claim with a fact."""
+    """A part of a source's sentence, compared with the part of the claim that has a fact."""
 
     shared: frozenset[str]  # words and years of the claim that it has
     names_more: bool  # whether it has words that the claim does not have
@@ -106,14 +106,14 @@ class _Clause:
 def _clauses(
     comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date
 ) -> tuple[list[_Clause], list[_Clause]]:
-    """The parts of a sentence that have a fact, and the others; none for a row of a table."""
+    """The parts of a sentence that have a fact, and the other parts; none for a table row."""
     if unit.is_row:
         return [], []
     places, parts = _places_and_parts(comparison, unit, fact)
     if len(parts) < 2 or not places:
         return [], []
     if any(not content_terms(unit.own[:start]) for start, _ in places):
-        # "In 2022" at the beginning holds for the whole sentence.
+        # "In 2022" at the beginning applies to the whole sentence.
         return [], []
     claim = comparison.parts.of(fact)
     small = frozenset().union(*map(stop_words, claim.languages & {*LANGUAGES}))
@@ -121,7 +121,7 @@ def _clauses(
     words -= {*terms(fact.text)}
     same = {word: comparison.equivalents(word) for word in words}
     dated = sum(bool(years_in(unit.own[slice(*part)])) for part in parts)
-    # A year that only one part has holds for all.
+    # A year that only one part has applies to all parts.
     if isinstance(fact, Number) and dated > 1:
         same |= {str(year): frozenset((str(year),)) for year in years_in(claim.text)}
     said = frozenset().union(*same.values(), small)
@@ -154,7 +154,7 @@ def _months(text: str) -> frozenset[int]:
 
 
 def is_only_above(unit: FactualUnit, fact: Number | Date) -> bool:
-    """Whether only a line above a row has a number, but not as it is written.
+    """Whether a number stands only in a line above a row, and there in another form.
 
     The 31 of the heading "Week 31" is not the figure 31.00.
     """
@@ -168,12 +168,11 @@ def is_only_above(unit: FactualUnit, fact: Number | Date) -> bool:
 def is_other_in_sentence(
     comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date
 ) -> bool:
-    """Whether a row has a month, or its head a year, and a sentence has another in its place.
+    """Whether a sentence has another month or year than this row or its head, in the same position.
 
-    The sentence has all words of the claim that the row lacks.
-
-    "Irrigated since 2022" is not a figure of the column 2022 where the sentence says "irrigated since 2023",
-    nor is "repaired in May" one of the row of May.
+    The sentence must have all words of the claim that the row lacks. If it says "irrigated since 2023",
+    the column 2022 of a table does not support "irrigated since 2022", nor does the row of May support
+    "repaired in May" if a sentence says "repaired in June".
     """
     if not unit.citable.is_row:
         return False
@@ -194,9 +193,9 @@ def is_other_in_sentence(
 
 
 def is_in_other_column(comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date) -> bool:
-    """Whether a row has a number only in columns of years that nobody asks for.
+    """Whether a row has a number only in columns of other years than those asked for.
 
-    It must also have a column of a year that the statement or its question names.
+    The row must also have a column of a year that the statement or its question names.
     """
     years = _years_of(comparison, unit, fact)
     if not isinstance(fact, Number) or not any(f.years & years for f in unit.figures):
@@ -208,10 +207,10 @@ def is_in_other_column(comparison: ClaimComparison, unit: FactualUnit, fact: Num
 def is_below_other_head(
     comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date
 ) -> bool:
-    """Whether a row has a fact only below heads that the claim does not name, unlike others.
+    """Whether a row has a fact only below heads that the claim does not name, and it names others.
 
-    The words of the claim's part with the fact count, if they name a column; else those of the
-    claim, and if these name none, those of the question.
+    The words of the claim's part with the fact count if they name a column; otherwise those of the
+    whole claim, or, if these name none, those of the question.
     """
     heads = unit.citable.heads
     if not heads:
@@ -250,9 +249,9 @@ def is_below_other_head(
 
 
 def is_only_in_other_column(comparison: ClaimComparison, fact: Number) -> bool:
-    """Whether a row has a number, but in a column that claim and question do not name.
+    """Whether a row has a number, but in a column that neither claim nor question names.
 
-    A calculation that gives this number too is a coincidence.
+    Then a calculation that gives the same number is a coincidence.
     """
     return any(
         is_in_other_column(comparison, unit, fact) or is_below_other_head(comparison, unit, fact)
@@ -264,10 +263,11 @@ def is_only_in_other_column(comparison: ClaimComparison, fact: Number) -> bool:
 def _years_of(
     comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date
 ) -> frozenset[int]:
-    """The years whose columns may have a number of the claim in a row.
+    """The years in whose columns a row may have a number of the claim.
 
-    Those of its part, if it names any. Those of the question count only where the claim has more
-    numbers of the row than years: in "It rose to 12 in 2019 from 10", the 10 is of another year.
+    They are the years of the number's part, if it names any. Those of the question count only if the
+    claim has more numbers of the row than years: in "It rose to 12 in 2019 from 10", the 10 belongs
+    to another year.
     """
     if own := comparison.parts.years(fact):
         return own
@@ -284,7 +284,7 @@ def _years_of(
 def _marks_of_fact(
     comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date
 ) -> list[Marks]:
-    """What stands behind words around each place where the text of a unit has a fact."""
+    """The marks of words around each place where a unit has a fact."""
     places, parts = _places_and_parts(comparison, unit, fact)
     found = designations(unit.own, comparison.numbered)
     over = marks_of(designations(unit.citable.above, comparison.numbered))
@@ -296,7 +296,7 @@ def _marks_of_fact(
 def _places_and_parts(
     comparison: ClaimComparison, unit: FactualUnit, fact: Number | Date
 ) -> tuple[list[_Span], tuple[_Span, ...]]:
-    """Where the text of a unit has a fact, and its parts, each with a fact of that kind."""
+    """The places where a unit has a fact, and the parts of its text, each with a fact of that kind."""
     own = unit.own
     whole = [each.span for each in designations(own, comparison.numbered)]
     days = [date.span for date in dates(own, months=True)]
@@ -311,7 +311,7 @@ def _places_and_parts(
 
 
 def _names_something(found: Collection[str]) -> bool:
-    """Whether some terms are more than numbers and units of measurement."""
+    """Whether the terms include more than numbers and units of measurement."""
     return any(t.isalpha() and t not in ANY_UNIT and not direction(t) for t in found)
 
 

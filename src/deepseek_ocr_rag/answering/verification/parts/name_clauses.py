@@ -1,4 +1,4 @@
-"""Names in the parts of a sentence: "the choir by Helen Strand and the orchestra by Ivo Kappel"."""
+"""Finds the part of a sentence that a name is in: "the choir by Ann Oak and the band by Ivo Kappel"."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from .designations import designations
 __all__ = ["kinds_of_names", "name_in_other_clause"]
 
 MOST: Final = 0.6
-"""Share of the words beside a name that a sentence has which is about the same."""
+"""A sentence is about the same thing if it has this share of the words beside a name."""
 
 WORDS_OF_KIND: Final = 2
-"""Words of a name of which one may tell things of a kind apart."""
+"""Words of a name in which one word may tell things of a kind apart."""
 
 MOST_CLAUSES: Final = 3
-"""Parts of a sentence; a longer list of names has words for all of them at its beginning."""
+"""Most parts of a sentence; a longer list of names has their common words at its beginning."""
 
 
 def name_in_other_clause(comparison: ClaimComparison) -> tuple[str, ...]:
-    """A name of a claim that a sentence has in a part about something else; or none.
+    """A name of a claim that a sentence has in a part about something else; empty if there is none.
 
-    The sentence has most words of the claim, some of them only in a part with another name, and
-    the name itself beside words that the claim does not have. No other sentence has these
+    The sentence has most words of the claim, but some of them only in a part with another name, and
+    it has the name beside words that the claim does not have. No other sentence has these
     words of the claim and the name in one part.
     """
     plain, spans = comparison.claim.facts.plain, _name_spans(comparison.claim.facts)
@@ -46,7 +46,7 @@ def name_in_other_clause(comparison: ClaimComparison) -> tuple[str, ...]:
         ]
         said = Statement.of(plain[begin:end]).words & comparison.claim.words
         for name in names:
-            # A name alone answers the question.
+            # If the claim is only a name, it answers the question's words.
             words = said - name or comparison.question.words - name
             same = [comparison.equivalents(word) for word in words]
             others = [other for other in names if other != name]
@@ -63,10 +63,10 @@ def name_in_other_clause(comparison: ClaimComparison) -> tuple[str, ...]:
 
 
 def kinds_of_names(texts: Iterable[str]) -> list[frozenset[frozenset[str]]]:
-    """The names that differ in one of their words, such as "Upper Mill" and "Lower Mill".
+    """Groups names that differ in one of their words, such as "Upper Mill" and "Lower Mill".
 
     Returns:
-        For each word that several names share the terms of these names.
+        For each word that several names share, the terms of these names.
     """
     names = {name for text in texts for name in _names_in(text)}
     found: dict[tuple[int, str, bool], set[frozenset[str]]] = {}
@@ -105,14 +105,14 @@ class _Sentence:
         names: Collection[frozenset[str]],
         words: Collection[frozenset[str]],
     ) -> list[frozenset[str]]:
-        """Words, with their equivalents, that only other parts than a name's have, if they are about those.
+        """The claimed words, with equivalents, that stand only in other parts than the name's.
 
-        None where a part has another claimed name as well: "and Hive Maple by Jonas Reik" leaves out
+        None if a part has another claimed name as well: "and Hive Maple by Jonas Reik" omits
         the verb, which only the part before has.
 
         Args:
             name: The terms of the name.
-            names: Those of other names that are claimed with it.
+            names: The terms of other names that are claimed with it.
             words: The words that are claimed of it.
         """
         own = [clause for clause in self.clauses if name <= clause]

@@ -1,4 +1,4 @@
-"""Forms of the words of a name that differ in their endings: "an der Alten Mühle", "Ägaren"."""
+"""Matches words of a name that differ in their endings: "an der Alten Mühle", "Ägaren"."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Final
 __all__ = ["name_forms"]
 
 SHORTEST_STEM: Final = 3
-"""Letters of a name that stay where German inflects it: "an der Alten Mühle"."""
+"""Fewest letters of a name that stay when German inflects it: "an der Alten Mühle"."""
 
 INFLECTED: Final = 2
-"""Last letters in which a word may differ whose capital may be that of a sentence."""
+"""Most last letters that may differ in a word whose capital may just begin the sentence."""
 
 _GERMAN_ENDING: Final = re.compile("(?:e[mnrs]?|n|s)$")
 
@@ -20,13 +20,13 @@ _GERMAN_ENDING: Final = re.compile("(?:e[mnrs]?|n|s)$")
 def name_forms(
     term: str, there: Collection[str], spoken: Collection[str], alike: Collection[str] = ()
 ) -> set[str]:
-    """What some terms have of a term of a name: itself, or with another ending.
+    """The forms of a name's term that occur in the sources: the term, or with another ending.
 
     Args:
-        term: Of the name.
+        term: A term of the name.
         there: Terms of the sources.
         spoken: The languages of the statement; German inflects names.
-        alike: For a word that may be no name, equivalents: "Ägaren" is inflected of "ägare".
+        alike: Equivalents, for a word that may not be a name: "Ägaren" is a form of "ägare".
     """
     if term in there:
         return {term}

@@ -1,4 +1,4 @@
-"""Words that the sources of a statement have only for other things of the kind that it names."""
+"""Finds words of a statement that its sources use only for other things of the same kind."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .table_cells import named_terms
 __all__ = ["words_of_others"]
 
 MOSTLY: Final = 0.5
-"""Share of the words about a thing from which they belong to the other things that have them."""
+"""If other things have at least this share of the words about a thing, the words belong to them."""
 
 SHORTEST_INFLECTED: Final = 5
 LONGEST_ENDING: Final = 2
-"""Letters of a name that may have an ending, and of the ending."""
+"""Fewest letters of a name that may have an ending, and most letters of that ending."""
 
 
 def words_of_others(
@@ -32,16 +32,16 @@ def words_of_others(
     numbered: frozenset[str],
     naming: frozenset[str],
 ) -> tuple[str, ...]:
-    """The words of a part that stand only in sentences and rows about other things; or none.
+    """The words of a part that stand only in sentences and rows about other things; empty if none.
 
-    "Ward 2 was repainted" and "The press is serviced by Hollmann", if these words stand in a sentence
-    about Ward 12, or about the mill, which is another row of the press's table.
+    "Ward 2 was repainted" is such a part if only a sentence about Ward 12 has the word, and so is
+    "The press is serviced by Hollmann" if that is said of the mill, another row of the press's table.
 
     Args:
-        comparison: The claim beside its sources.
+        comparison: The comparison of the claim with its sources.
         kinds: The terms of the names of things, by kind.
-        part: Of the claim.
-        said: The terms of the part and, if it names no thing, of the question, with equivalents.
+        part: A part of the claim.
+        said: The terms of the part and, in case it names no thing, of the question, with equivalents.
         numbered: The words whose numbers are marks.
         naming: Words that only name a calculation.
     """
@@ -82,7 +82,7 @@ def _is_about_other(
     marks: Marks,
     numbered: frozenset[str],
 ) -> bool:
-    """Whether a sentence or row names another thing of a kind, and not what a part names."""
+    """Whether a sentence or row names another thing of the kind, and not the one that the part names."""
     found = named_terms(unit.own, numbered)
     if any(all(not forms.isdisjoint(found) for forms in label) for label in named):
         return False
@@ -96,7 +96,7 @@ def _is_about_other(
 
 
 def _has_name(found: frozenset[str], name: frozenset[str]) -> bool:
-    """Whether some terms have those of a name, or with an ending: "Toppliften" of "Topplift"."""
+    """Whether the terms include a name, perhaps with an ending: "Toppliften" for "Topplift"."""
     return all(
         term in found
         or (

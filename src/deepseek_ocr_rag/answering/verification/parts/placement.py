@@ -1,8 +1,8 @@
-"""Whether names and other texts of a statement stand where its sources have them.
+"""Checks whether names and other texts of a statement stand where its sources have them.
 
 A figure belongs to the row and column that its part of the statement names (:mod:`.elsewhere`); so
-does a name or any other text. "The night shift of Ward 11 was led by Amira Osei" names two cells
-that stand in no row together; "Ward 2 was repainted" has the words of a sentence about Ward 12.
+does a name or any other text. "The night shift of Ward 11 was led by Amira Osei" is wrong if no row
+has both cells; "Ward 2 was repainted" is wrong if the sentence with these words is about Ward 12.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ __all__ = ["Placement", "placement"]
 class Placement:
     """Where the texts of a claim stand in its sources.
 
-    ``misplaced`` are words that the sources have for something else than the claim; ``placed`` the
-    terms of cells that stand in a row and below a head as the claim says.
+    ``misplaced`` are words that the sources use for something else than the claim does. ``placed``
+    are the terms of cells that stand in the row and below the head that the claim says.
     """
 
     misplaced: tuple[str, ...] = ()
@@ -41,19 +41,19 @@ class _ClaimPart:
     statement: Statement
     own: frozenset[str]  # its terms
     small: frozenset[str]  # the function words among these
-    said: frozenset[str]  # the same with equivalents that the sources have
+    said: frozenset[str]  # its terms, with equivalents that the sources have
 
 
 def placement(comparison: ClaimComparison, naming: frozenset[str]) -> Placement:
-    """Find the words of a claim that are in their place, and those that are not.
+    """Find the words of a claim that are in the right place, and those that are not.
 
     Args:
-        comparison: The claim beside its sources.
+        comparison: The comparison of the claim with its sources.
         naming: Words that only name a calculation.
     """
     units = [unit for _, unit in comparison.units]
     above = {unit.citable.above for unit in units if unit.citable.is_row}
-    # "Class 4" and "Class 5" may be headings of tables alone.
+    # "Class 4" and "Class 5" may occur only as headings of tables.
     numbered = frozenset(comparison.numbered | numbered_words((), above))
     tables = named_tables(units, numbered)
     question, *parts = _parts(comparison, tables, numbered)
@@ -115,7 +115,7 @@ def _parts(
 
 
 def _places(label: str, plain: str) -> Iterator[tuple[int, int]]:
-    """Where a statement has a label of several parts: "shares outstanding, assuming dilution"."""
+    """The spans of a row's whole label in a statement: "shares outstanding, assuming dilution"."""
     at = plain.casefold().find(label.casefold())
     if at >= 0:
         yield at, at + len(label)
@@ -123,13 +123,13 @@ def _places(label: str, plain: str) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """What a part names in a table, itself or by what stands before it."""
+    """What a part names in a table, by itself or together with the parts before it."""
 
     statement: Statement
     cells: NamedCells
     heads: frozenset[str]  # its words that name columns
-    earlier: frozenset[str] = frozenset()  # those before it, which it leaves out
-    is_silent: bool = False  # whether it names nothing itself and says something else
+    earlier: frozenset[str] = frozenset()  # such words of earlier parts, which it omits
+    is_silent: bool = False  # whether it names no cell and is about something else
 
     @classmethod
     def of(cls, part: _ClaimPart, table: NamedTable) -> _Named:
@@ -138,22 +138,22 @@ class _Named:
 
     @property
     def is_tied(self) -> bool:
-        """Whether it names cells by which a row is known."""
+        """Whether it names enough cells to tell which row is meant."""
         cells = self.cells
         told = (cells.label is not None, cells.section is not None, *cells.values)
         return not self.is_silent and sum(map(bool, told)) > 1
 
     def has_figure_in(self, table: NamedTable) -> bool:
-        """Whether a row that it names has a figure of the part."""
+        """Whether a row that the part names has one of the part's figures."""
         figures = [n for n in self.statement.facts.numbers if not is_year(n.text)]
         rows = (table.rows[index] for index in self.cells.label or ())
         return any(has_figure(row.unit, figure) for row in rows for figure in figures)
 
     def following(self, before: _Named, table: NamedTable) -> _Named:
-        """With what only the part before names: "the day shift of Ward 2 and the night shift"."""
+        """Add what only the part before names: "the day shift of Ward 2 and the night shift"."""
         own, other = self.cells, before.cells
         known = own.terms | table.heads
-        # "and the night shift of Ward 12" has only words of cells and heads.
+        # "and the night shift of Ward 12" consists only of words of cells and heads.
         elliptic = all(word in known for word in self.statement.words)
         taken = frozenset().union(*map(table.columns, own.values))
         further = {v: at for v, at in other.values.items() if taken.isdisjoint(table.columns(v))}
@@ -173,8 +173,8 @@ def _misplaced(
 ) -> tuple[str, ...]:
     """A text or a figure of a part that stands in another row or column than the part names.
 
-    None if a sentence of the sources has all cells that the part names: it says it, whatever the
-    table has.
+    Nothing is misplaced if a sentence of the sources has all cells that the part names: then the
+    sentence says it, whatever the table has.
     """
     cells = named.cells
     if named.is_silent or any(cells.terms <= sentence for sentence in sentences):
@@ -182,7 +182,7 @@ def _misplaced(
     told = [rows for rows in (cells.label, cells.section) if rows is not None]
     rows = frozenset(range(len(table.rows))).intersection(*told)
     if not rows:
-        # "Diluted earnings per share" and "shares used": it cannot be told which row is meant.
+        # "Diluted earnings per share" and "shares used": which row is meant is unclear.
         return ()
     for value, having in cells.values.items():
         others = (v for v in cells.values if table.columns(value).isdisjoint(table.columns(v)))
@@ -207,7 +207,7 @@ def _misplaced(
 def _having(
     rows: frozenset[int], values: Iterable[frozenset[str]], table: NamedTable, cells: NamedCells
 ) -> frozenset[int]:
-    """Those of some rows that have each of some values, or another that is named in its column."""
+    """The rows that have each value, or another named value of the same column."""
     for value in values:
         same = (v for v in cells.values if not table.columns(value).isdisjoint(table.columns(v)))
         rows &= frozenset().union(*(cells.values[v] for v in same))
@@ -215,7 +215,7 @@ def _having(
 
 
 def _is_below_other_head(named: _Named, label: int, row: TableRow, column: int) -> bool:
-    """Whether a part names the column of another text of a row, which it does not have."""
+    """Whether a part names the column of another text of the row, but not that text."""
     heads = row.heads
     if column >= len(heads) or not heads[column].has_head:
         return False
@@ -228,7 +228,7 @@ def _is_below_other_head(named: _Named, label: int, row: TableRow, column: int) 
     own = heads[column].near
     apart = own - frozenset().union(*(rival.near for rival in rivals))
     common = frozenset.intersection(*(heads[other].near for other in texts))
-    # "Lena Fuchs led it" does not say which shift: that is in the question.
+    # "Lena Fuchs led it" does not say which shift; the question does.
     told = [named.heads] if named.heads - common else [named.heads, named.earlier]
     for said in told:
         if apart & said:

@@ -1,4 +1,4 @@
-"""The cells of the tables of some sources as what a statement may name: things, values, columns."""
+"""Finds which cells of the sources' tables a statement names: things, values, columns."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ __all__ = ["NamedCells", "NamedTable", "TableRow", "named_tables", "named_terms"
 class TableRow:
     """A row of a table.
 
-    ``cells`` are the terms of each cell, none for a figure; ``heads`` what stands above each;
-    ``above`` what stands above this row but not above all rows of the table.
+    ``cells`` are the terms of each cell, empty for a figure; ``heads`` are the heads above each cell;
+    ``above`` are the terms that stand above this row, but not above all rows of the table.
     """
 
     unit: FactualUnit
@@ -33,7 +33,7 @@ class TableRow:
     above: frozenset[str] = frozenset()
 
     def label(self, column: int) -> frozenset[str]:
-        """The terms of its label, which stands in some column."""
+        """The terms of its label, if the labels stand in this column."""
         return self.cells[column] if column < len(self.cells) else frozenset()
 
     def text(self, column: int) -> str:
@@ -44,10 +44,10 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class NamedCells:
-    """What a part of a statement names in a table, each with the indices of its rows.
+    """The cells of a table that a part of a statement names, with the indices of their rows.
 
-    ``label`` are the rows of all labels that it names, ``section`` those below what it names above
-    some rows; None if it names none. ``values`` are the texts of other cells.
+    ``label`` are the rows whose labels it names, ``section`` the rows below a section line that it
+    names; both are None if it names none. ``values`` are the texts of other cells.
     """
 
     label: frozenset[int] | None = None
@@ -86,11 +86,11 @@ class NamedTable:
         self.heads = frozenset().union(*(c.near for row in self.rows for c in row.heads[1:]))
 
     def named(self, said: frozenset[str], own: frozenset[str], small: frozenset[str]) -> NamedCells:
-        """The cells of which a text has all terms, and no longer cell that has these.
+        """The longest cells all of whose terms a text has.
 
         Args:
-            said: The terms of the text, with equivalents. A single word that is no label must be
-                among its ``own`` ones: "open" does not name a cell "Opened".
+            said: The terms of the text, with equivalents. A cell of a single word that is not a
+                label must be among its ``own`` terms: "open" does not name a cell "Opened".
             own: The terms of the text.
             small: Function words, which name no section.
         """
@@ -113,7 +113,7 @@ class NamedTable:
 
     @property
     def kinds(self) -> list[frozenset[frozenset[str]]]:
-        """The texts of each column, and heads that share a word: things of one kind."""
+        """Groups of things of one kind: the texts of a column, or heads that share a word."""
         columns = frozenset().union(*self._columns.values())
         found = [
             frozenset(text for text, places in self._columns.items() if text and column in places)
@@ -125,12 +125,12 @@ class NamedTable:
         return [texts for texts in found if len(texts) > 1]
 
     def columns(self, value: frozenset[str]) -> frozenset[int]:
-        """The columns in which some row has a text."""
+        """The columns in which a row has this text."""
         return self._columns[value]
 
 
 def named_tables(units: Iterable[FactualUnit], numbered: Collection[str]) -> list[NamedTable]:
-    """The tables of some units; those with the same head count as one."""
+    """The tables of the units; tables with the same head count as one."""
     groups: dict[object, list[FactualUnit]] = {}
     for unit in units:
         if unit.citable.is_row:
@@ -139,7 +139,7 @@ def named_tables(units: Iterable[FactualUnit], numbered: Collection[str]) -> lis
 
 
 def named_terms(text: str, numbered: Collection[str]) -> frozenset[str]:
-    """The terms of a text without its figures, with those of its designations: "ward 2"."""
+    """The terms of a text without its figures, but with its designations: "ward 2"."""
     return _named_terms(text, frozenset(numbered))
 
 
@@ -151,7 +151,7 @@ def _named_terms(text: str, numbered: frozenset[str]) -> frozenset[str]:
 
 
 def _label_column(rows: Sequence[TableRow]) -> int:
-    """The first column of which at least half of the cells are texts: ranks are no labels."""
+    """The first column in which at least half of the cells are texts, because ranks are not labels."""
     width = max(len(row.cells) for row in rows)
     filled = (sum(bool(row.label(column)) for row in rows) for column in range(width))
     return next((column for column, count in enumerate(filled) if 2 * count >= len(rows)), 0)
@@ -174,6 +174,6 @@ def _row(unit: FactualUnit, above: frozenset[str], numbered: Collection[str]) ->
 
 
 def _cell_terms(text: str, numbered: Collection[str]) -> frozenset[str]:
-    """The terms of a cell; none of a figure with its unit."""
+    """The terms of a cell; none for a figure with its unit."""
     found = named_terms(text, numbered)
     return frozenset() if found <= UNIT_WORDS.keys() else found

@@ -1,1 +1,1 @@
-"""Who may use the service, and how much of it: hosts, keys, rates, bodies."""
+"""Controls who may use the service, and how much: hosts, keys, rates, bodies."""

@@ -1,4 +1,4 @@
-"""API keys: where they are read from, and whose key a request brought."""
+"""Reads the API keys, and finds the owner of a request's key."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ API_KEYS_VARIABLE: Final = "DSOCR_API_KEYS"
 """The environment variable with the keys: ``name:key``, separated by commas, spaces or lines."""
 
 LOCAL_OWNER: Final = "local"
-"""The owner of all requests where no keys are set: everybody on this machine."""
+"""The owner of all requests if no keys are set: everybody on this machine."""
 
 SHORTEST: Final = 16
-"""Fewest characters of a key: 16 random ones cannot be guessed over a network."""
+"""Fewest characters of a key: 16 random characters cannot be guessed over a network."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -32,7 +32,7 @@ class ApiKey:
     """One key. Only its hash is kept.
 
     Attributes:
-        name: Who it belongs to; the owner of the jobs that are sent with it.
+        name: The owner of the key, and of the jobs that are sent with it.
         digest: SHA-256 of the key.
     """
 
@@ -70,7 +70,7 @@ class ApiKeys:
             source: Where they stand, for messages.
 
         Raises:
-            ConfigurationError: If an entry is malformed, a key too short, or a name there twice.
+            ConfigurationError: If an entry is malformed, a key is too short, or a name occurs twice.
         """
         keys: list[ApiKey] = []
         for number, entry in enumerate(map(str.strip, entries), start=1):
@@ -103,7 +103,7 @@ class ApiKeys:
         file: str | os.PathLike[str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> ApiKeys:
-        """The keys of a file with one a line, or else those in ``DSOCR_API_KEYS``.
+        """The keys in a file, one per line, or else those in ``DSOCR_API_KEYS``.
 
         Raises:
             ConfigurationError: If the file cannot be read or has no keys, or a key is malformed.

@@ -1,6 +1,6 @@
 """Guards the whole app: checks hosts, origins, keys, rates and bodies, sets headers.
 
-An ASGI middleware, so that it also holds for routes that others add and for apps that are mounted.
+It is an ASGI middleware, so that it also applies to added routes and mounted apps.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from .request_bodies import body_limit, guarded_body, header
 __all__ = ["OWNER", "Gatekeeper"]
 
 OWNER: Final = "dsocr.owner"
-"""Where the ASGI scope holds the name of the key that came with the request."""
+"""The key of the ASGI scope that has the name of the request's API key."""
 
 OPEN_PATHS: Final = frozenset({"/livez", "/readyz"})
-"""Paths that need no key: health checks have none."""
+"""Paths that need no key, because health checks have none."""
 
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -36,11 +36,11 @@ SECURITY_HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
-"""Set on every reply that does not set them itself."""
+"""Headers of every reply that does not set them itself."""
 
 FAILURES_PER_SECOND: Final = 1.0
 MOST_FAILURES: Final = 20.0
-"""Wrong keys that one address may send at once; after that, one a second."""
+"""How many wrong keys an address may send at once; after that, one a second."""
 
 _HOST: Final = re.compile(r"(?:\[(?P<ip6>[0-9a-fA-F:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::\d{1,5})?")
 
@@ -51,7 +51,7 @@ class Gatekeeper:
     Args:
         app: The app.
         settings: What is allowed.
-        open_paths: More paths that need no key, because they hold nobody's data.
+        open_paths: More paths that need no key, because they have nobody's data.
     """
 
     def __init__(
@@ -142,8 +142,8 @@ class Gatekeeper:
     def _is_allowed_host(self, host: str) -> bool:
         """Whether a ``Host`` is safe from DNS rebinding.
 
-        Addresses cannot be rebound, only names. A service on loopback accepts loopback addresses
-        only.
+            Only names can be rebound, not addresses. A service on a loopback address accepts only loopback
+        addresses.
         """
         parts = _HOST.fullmatch(host)
         if parts is None:
@@ -159,13 +159,15 @@ class Gatekeeper:
 
 
 def _answer_to(error: Exception) -> Response:
-    if isinstance(error, HTTPException):  # of the body, in an app that does not know it
+    if isinstance(
+        error, HTTPException
+    ):  # the client hung up while an app that does not expect this read the body
         return problem(error.status_code, str(error.detail), headers=error.headers)
     return failure(error)
 
 
 def _is_own_origin(scope: Scope) -> bool:
-    """Whether this is not sent by another site's page (CSRF works without CORS)."""
+    """Whether the request does not come from another site's page (CSRF works without CORS)."""
     if header(scope, b"sec-fetch-site") in ("cross-site", "same-site"):
         return False
     origin = header(scope, b"origin")
@@ -178,7 +180,7 @@ def _is_own_origin(scope: Scope) -> bool:
 
 
 def _follows_link(scope: Scope, open_paths: frozenset[str]) -> bool:
-    """Whether a person follows another site's link to a path without anybody's data."""
+    """Whether a person followed another site's link to a path that has nobody's data."""
     return (
         scope["method"] == "GET"
         and scope["path"] in open_paths

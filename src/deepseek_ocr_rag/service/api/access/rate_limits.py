@@ -1,4 +1,4 @@
-"""Token buckets: how many requests somebody may send in a second."""
+"""Limits with token buckets how many requests a sender may send per second."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Final
 __all__ = ["RateLimit"]
 
 MOST_BUCKETS: Final = 10_000
-"""How many buckets are kept; that of the sender who was silent longest goes first."""
+"""How many buckets are kept; the one whose sender was silent longest is dropped first."""
 
 
 class RateLimit:
-    """A bucket of tokens for each sender; a request takes one. For one thread.
+    """A bucket of tokens for each sender; a request takes one token. For use in one thread.
 
     Args:
         per_second: Tokens that a bucket gains in a second.
@@ -34,7 +34,7 @@ class RateLimit:
         """Take a token of a sender.
 
         Returns:
-            0.0 if there was one, else the seconds until there is one; then none is taken.
+            0.0 if there was a token; otherwise none is taken, and the seconds until there is one.
         """
         tokens = self._tokens(sender)
         taken = tokens >= 1
@@ -42,7 +42,7 @@ class RateLimit:
         return 0.0 if taken else (1 - tokens) / self._rate
 
     def is_empty(self, sender: str) -> bool:
-        """Whether a sender has no token left; takes none."""
+        """Whether a sender has no token left; does not take one."""
         return sender in self._buckets and self._tokens(sender) < 1
 
     def _tokens(self, sender: str) -> float:

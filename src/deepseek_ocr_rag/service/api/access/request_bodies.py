@@ -1,4 +1,4 @@
-"""Limits on request bodies: how large they may be, and how slowly they may come."""
+"""Limits how large request bodies may be, and how slowly they may come."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LARGE_BODIES: Final = re.compile(
 """Paths to which files are sent."""
 
 ENVELOPE: Final = 64 * 1024
-"""Bytes that a body may have beside its file: the other parts of a form."""
+"""Bytes that a body may have besides its file, for the other parts of a form."""
 
 GRACE: Final = 30.0
 """Seconds before the rate of a body is checked."""
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """The value of a header of a request, or None. The last one if there are several."""
+    """The value of a request's header, or None; the last value if there are several."""
     found = None
     for key, value in scope["headers"]:
         if key == name:
@@ -52,10 +52,10 @@ def guarded_body(
 
     Args:
         scope: The request.
-        receive: Gives the body piece by piece.
+        receive: Returns the body piece by piece.
         limit: Most bytes.
         silence: Longest time without a piece, in seconds.
-        rate: Bytes a second that it must bring after :data:`GRACE` seconds of waiting.
+        rate: Bytes a second that must come after the first :data:`GRACE` seconds of waiting.
         clock: Seconds, for tests.
 
     Raises:
@@ -66,7 +66,7 @@ def guarded_body(
 
     async def guarded() -> Message:
         nonlocal received, waited, more
-        if not more:  # the body is complete: the disconnect comes next, after any time
+        if not more:  # The body is complete; the disconnect comes next, however long that takes.
             return await receive()
         begun = clock()
         try:

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, and never a document's text."""
+"""Writes structured logs: one JSON object per line, and never a document's text."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ FIELDS: Final = (
     *("request", "method", "route", "status", "ms", "owner", "bytes"),
     *("job", "state", "pages", "error", "steps"),
 )
-"""What a record may carry beside its message; nothing else is written."""
+"""The fields that a record may have besides its message; nothing else is written."""
 
 
 class JsonLines(logging.Formatter):
     """Formats a record as one line of JSON: time, level, logger, message and :data:`FIELDS`.
 
-    Of an exception only the class is written, because its message may be a document's text.
+    Only the class of an exception is written, because its message may contain a document's text.
     """
 
     def format(self, record: logging.LogRecord) -> str:

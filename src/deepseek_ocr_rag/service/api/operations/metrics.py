@@ -1,4 +1,4 @@
-"""Measurements for Prometheus: the queue, the pages, the requests."""
+"""Collects measurements for Prometheus: the queue, the pages, the requests."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class _QueueCollector(Collector):
         self._queue = queue
 
     def describe(self) -> Iterable[Metric]:
-        """Declare nothing: the queue is only asked when metrics are collected."""
+        """Declare nothing, because the queue is asked only when metrics are collected."""
         return ()
 
     def collect(self) -> Iterator[Metric]:

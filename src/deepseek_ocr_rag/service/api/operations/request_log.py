@@ -16,7 +16,7 @@ from .tracing import request_span
 __all__ = ["RequestLog"]
 
 Observe = Callable[[str, str, int, float], None]
-"""Gets the method, the route, the status and the seconds of a request."""
+"""Called with the method, the route, the status and the seconds of a request."""
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 

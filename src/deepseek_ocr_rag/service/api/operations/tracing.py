@@ -37,7 +37,7 @@ def request_span(
         provider: Makes the span; by default the one that is set up for the process.
 
     Yields:
-        Sets an attribute of the span; does nothing without OpenTelemetry.
+        A function that sets an attribute of the span, and does nothing without OpenTelemetry.
     """
     found = packages()
     if found is None:

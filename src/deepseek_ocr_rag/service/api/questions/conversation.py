@@ -1,4 +1,4 @@
-"""A conversation as a client sends it back with its next question."""
+"""Defines the conversation that a client sends with its next question."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ __all__ = ["ROUTER"]
 ROUTER: Final = APIRouter(tags=["questions"])
 
 SLOT_SECONDS: Final = 20.0
-"""Longest time a question waits for a free slot."""
+"""Seconds for which a question waits for a free slot."""
 
 JobIds = Annotated[list[str], Field(min_length=1, max_length=50)]
 
