@@ -249,3 +249,9 @@ def test_a_hostile_source_is_read_in_linear_time_and_ends_in_time(part: str) -> 
     (sentence,) = verify("The lamp is old in 2021.", [source], max_seconds=2.0).sentences
     assert sentence.status in ("unsupported", "unchecked")
     assert time.thread_time() - begin < 4
+
+
+def test_letters_that_a_pattern_takes_for_an_i_end_no_comparison() -> None:
+    source = "On 3 APRİL 2020 the port sold for 5 MİLLİON euros. It ıs 7 feet wıde."
+    (found,) = verify("The port sold for 5 MİLLİON euros on 3 APRİL 2020.", source).sentences
+    assert found.status == "supported"

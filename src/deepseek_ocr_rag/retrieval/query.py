@@ -7,6 +7,7 @@ from typing import Final
 
 from ..text.sentences import sentence_spans
 from ..text.terms import search_phrases, search_terms, with_stems
+from ..text.word_lists import folded
 from .line_items import related_items
 from .query_lexicon import (
     ANSWER_FORM,
@@ -63,7 +64,7 @@ def parse_query(question: str) -> Query:
     found = search_terms(asked, function_words=False)
     asks_for_signature = ASKS_FOR_SIGNATURE.search(asked) is not None
     closings = with_stems(list(CLOSING_WORDS)) if asks_for_signature else []
-    asked_for = " ".join(MEASURES[m[1].casefold()] for m in ASKS_FOR_MEASURE.finditer(asked))
+    asked_for = " ".join(MEASURES[folded(m[1])] for m in ASKS_FOR_MEASURE.finditer(asked))
     measures = with_stems(asked_for.split())
     return Query(
         asked=asked,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .word_lists import AMBIGUOUS_MONTHS, MONTH_NAMES, MONTHS
+from .word_lists import AMBIGUOUS_MONTHS, MONTH_NAMES, MONTHS, folded
 
 __all__ = ["Date", "dates"]
 
@@ -29,6 +29,7 @@ _MONTH_FIRST: Final = re.compile(
     re.IGNORECASE,
 )
 _MONTH_YEAR: Final = re.compile(rf"{_MONTH},?(?: of| de)?\s?{_YEAR}", re.IGNORECASE)
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
 _MONTH_ALONE: Final = re.compile(_MONTH, re.IGNORECASE)
 _SENTENCE_START: Final = re.compile(r"(?:^|[.!?:]\s)[\s\"'“”„«»(\[]*$")
 _YEAR_FIRST: Final = re.compile(
@@ -77,13 +78,15 @@ def dates(plain: str, *, overlapping: bool = False, months: bool = False) -> tup
         The dates in the order in which their forms are tried, not in the order of the text.
     """
     found: list[Date] = []
-    for pattern, read in _FORMS:
+    # Patterns with names try each place of a text, and most texts have none.
+    has_months = any(folded(word) in MONTHS for word in _LETTERS.findall(plain))
+    for pattern, read in (*_IN_DIGITS, *_WITH_NAMES) if has_months else _IN_DIGITS:
         for match in pattern.finditer(plain):
             days = frozenset(day for day in read(match) if _is_possible(day))
             start, end = match.span()
             if days and (overlapping or all(end <= d.span[0] or d.span[1] <= start for d in found)):
                 found.append(Date(match[0].strip(), days, (start, end)))
-    if months:
+    if months and has_months:
         found += _months_alone(plain, [date.span for date in found], short=overlapping)
     return tuple(found)
 
@@ -96,13 +99,13 @@ def _months_alone(plain: str, taken: Sequence[tuple[int, int]], *, short: bool) 
     """
     for match in _MONTH_ALONE.finditer(plain):
         start, end = match.span(1)
-        folded = match[1].casefold()
+        name = folded(match[1])
         if any(start < e and s < end for s, e in taken) or not _month(match[1]):
             continue
-        if folded not in MONTH_NAMES and not (short and match[1][0].isupper()):
+        if name not in MONTH_NAMES and not (short and match[1][0].isupper()):
             continue
         opens = _SENTENCE_START.search(plain, max(0, start - 20), start)
-        if folded in AMBIGUOUS_MONTHS and opens and re.match(r"\s[a-z]", plain[end:]):
+        if name in AMBIGUOUS_MONTHS and opens and re.match(r"\s[a-z]", plain[end:]):
             continue
         yield Date(
             match[1], frozenset((None, month, None) for month in _month(match[1])), (start, end)
@@ -131,10 +134,10 @@ def _month_first(match: re.Match[str]) -> list[Day]:
 
 
 def _month(word: str) -> list[int]:
-    folded = word.casefold()
-    if word[0].islower() and folded in AMBIGUOUS_MONTHS:
+    name = folded(word)
+    if word[0].islower() and name in AMBIGUOUS_MONTHS:
         return []
-    return [MONTHS[folded]]
+    return [MONTHS[name]]
 
 
 def _int(digits: str | None) -> int | None:
@@ -150,10 +153,12 @@ def _covers(theirs: Day, mine: Day) -> bool:
     return same_year and mine[1] == theirs[1] and mine[2] in (None, theirs[2])
 
 
-_FORMS: Final = (
+_IN_DIGITS: Final = (
     (_YEAR_FIRST, _year_first),
     (_YEAR_LAST, _year_last),
     (_EAST_ASIAN, _year_first),
+)
+_WITH_NAMES: Final = (
     (_DAY_FIRST, _day_first),
     (_MONTH_FIRST, _month_first),
     (_MONTH_YEAR, _month_year),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
-from .word_lists import NUMBER_PRONOUNS, NUMBER_WORDS, SCALE_WORDS, TENS_WORDS
+from .word_lists import NUMBER_PRONOUNS, NUMBER_WORDS, SCALE_WORDS, TENS_WORDS, folded
 
 __all__ = ["Number", "is_year", "numbers"]
 
@@ -112,7 +112,7 @@ def _in_digits(plain: str) -> Iterator[Number]:
 
 def _in_words(plain: str) -> Iterator[Number]:
     for match in _WORDED.finditer(plain):
-        tens, ones = (match[1] or "").casefold(), (match[2] or match[3] or "").casefold()
+        tens, ones = folded(match[1] or ""), folded(match[2] or match[3] or "")
         yield _exact(plain, match, Decimal(TENS_WORDS.get(tens, 0) + NUMBER_WORDS.get(ones, 0)))
 
 
@@ -135,7 +135,7 @@ def _number(
     plain: str, match: re.Match[str], values: frozenset[Decimal], *, is_rounded: bool = False
 ) -> Number:
     word = _SCALE.match(plain, match.end())
-    scale = SCALE_WORDS[word[1].casefold()] if word else 0
+    scale = SCALE_WORDS[folded(word[1])] if word else 0
     units = (unit for unit, pattern in _UNITS if pattern.match(plain, match.end()))
     return Number(match[0], values, scale, match.span(), next(units, ""), is_rounded)
 

@@ -8,7 +8,7 @@ from typing import Final
 __all__ = ["estimate_tokens"]
 
 _LETTERS: Final = re.compile(r"[A-Za-z]+")
-_SINGLE: Final = re.compile(r"[^A-Za-z ]| (?=[0-9])")
+_BEFORE_DIGIT: Final = re.compile(r" (?=[0-9])")
 
 
 def estimate_tokens(text: str) -> int:
@@ -20,5 +20,6 @@ def estimate_tokens(text: str) -> int:
     Chinese or Japanese need up to two tokens for each of their characters; if
     the context overflows because of that, the language model reports it.
     """
-    letters = sum((len(word) + 2) // 3 for word in _LETTERS.findall(text))
-    return letters + sum(1 for _ in _SINGLE.finditer(text))
+    words = _LETTERS.findall(text)
+    singles = len(text) - sum(map(len, words)) - text.count(" ")
+    return sum((len(word) + 2) // 3 for word in words) + singles + len(_BEFORE_DIGIT.findall(text))

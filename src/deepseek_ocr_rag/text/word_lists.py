@@ -16,7 +16,16 @@ __all__ = [
     "NUMBER_WORDS",
     "SCALE_WORDS",
     "TENS_WORDS",
+    "folded",
 ]
+
+
+def folded(word: str) -> str:
+    """The word as it stands in these lists, if a pattern that ignores case has found it.
+
+    For such a pattern, ``ı`` and ``İ`` are an "i" as well, and not for :meth:`str.casefold`.
+    """
+    return word.casefold().replace("i\u0307", "i").replace("ı", "i")
 
 
 def _words(text: str) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from ....text.numerals import Number
 from ....text.terms import terms, with_stems
-from ....text.word_lists import SCALE_WORDS
+from ....text.word_lists import SCALE_WORDS, folded
 from ..alignment import clause
 from ..lexicon import direction
 
@@ -98,7 +98,7 @@ def named_calculation(number: Number, said: str, question: str) -> NamedCalculat
 def scale_asked(question: str) -> int:
     """The power of ten that a question asks for: 6 for "in USD millions", 0 for none."""
     named = _SCALED.search(question)
-    return SCALE_WORDS[named[1].casefold()] if named else 0
+    return SCALE_WORDS[folded(named[1])] if named else 0
 
 
 def _counts_percent(behind: str, question: str) -> bool:
