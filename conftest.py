@@ -88,9 +88,6 @@ def documented_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def own_page_cache(page_caches: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache folder of one test."""
-    folder = page_caches / str(next(COUNT))
-    folder.mkdir()
-    monkeypatch.setenv("DSOCR_CACHE_DIR", str(folder))
-    return folder
+def own_page_cache(page_caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names a cache folder of its own to each test; most make none."""
+    monkeypatch.setenv("DSOCR_CACHE_DIR", str(page_caches / str(next(COUNT))))
