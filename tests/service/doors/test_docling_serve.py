@@ -162,7 +162,7 @@ def test_a_url_is_not_downloaded_unless_the_service_allows_it(service: RunningSe
     with client(service) as docling, pytest.raises(docling_errors.ServiceError) as error:
         docling.submit(source, target=InBodyTarget())
     assert error.value.status_code == 403
-    assert "downloads nothing" in str(error.value)
+    assert "does not download" in str(error.value)
 
 
 def test_a_document_in_base64_is_converted(

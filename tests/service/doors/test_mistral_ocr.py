@@ -168,9 +168,9 @@ def test_a_file_of_another_key_is_not_found(service: RunningService, printed_pdf
 @pytest.mark.parametrize(
     ("request_body", "status", "told"),
     [
-        ({"document": {"type": "document_url", "document_url": "https://arxiv.org/a"}}, 403, "downloads nothing"),
-        ({"document": {"type": "document_url", "document_url": "/etc/passwd"}}, 403, "downloads nothing"),
-        ({"document": {"type": "document_url", "document_url": "file:///etc/passwd"}}, 403, "downloads nothing"),
+        ({"document": {"type": "document_url", "document_url": "https://arxiv.org/a"}}, 403, "does not download"),
+        ({"document": {"type": "document_url", "document_url": "/etc/passwd"}}, 403, "does not download"),
+        ({"document": {"type": "document_url", "document_url": "file:///etc/passwd"}}, 403, "does not download"),
         ({"document": {"type": "document_url", "document_url": "data:application/pdf,x"}}, 400, "base64"),
         ({"document": {"type": "document_url", "document_url": "data:;base64,*"}}, 400, "base64"),
         ({"document": {"type": "file", "file_id": "../../lock"}}, 404, ""),
