@@ -101,6 +101,7 @@ def test_a_pdf_from_the_disk_stands_beside_what_peers_do_with_pictures(
     assert "pictures 4.0 times, PDF from the disk 3.7 times" in line
 
 
+@pytest.mark.long
 def test_a_server_that_writes_other_numbers_of_tokens_does_not_count(sample_pdf, tmp_path):
     with double(TOKENS - 1) as url:
         done = run(
@@ -140,6 +141,7 @@ sleep 600 | {sys.executable} {BENCHMARKS / "engine/client_cost.py"} --serve --to
     return folder
 
 
+@pytest.mark.long
 def test_servers_of_an_environment_that_exists_are_started_and_ended(sample_pdf, tmp_path):
     folder = environment(tmp_path / "there")
     done = run(
@@ -170,6 +172,7 @@ def test_a_card_takes_the_table_of_its_next_of_kin(tmp_path):
     assert not any(servers.expert_tables(tmp_path, "NVIDIA A100", tmp_path / "other").iterdir())
 
 
+@pytest.mark.long
 def test_an_interrupted_run_has_a_table_of_what_was_measured(sample_pdf, tmp_path):
     folder = environment(tmp_path / "there")
     arguments = [
