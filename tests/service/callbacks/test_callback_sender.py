@@ -306,5 +306,7 @@ def test_an_address_that_is_not_allowed_is_refused_when_the_job_is_sent(url: str
 def test_a_callback_needs_a_secret() -> None:
     from deepseek_ocr_rag.errors import ConfigurationError
 
-    with pytest.raises(ConfigurationError, match="neither the callback nor the service has a secret"):
+    with pytest.raises(
+        ConfigurationError, match="neither the callback nor the service has a secret"
+    ):
         CallbackSettings(HOME).target("http://127.0.0.1/")
