@@ -177,6 +177,7 @@ dist: $(VENV)/.uv
 		"$$(echo dist/deepseek_ocr_rag-*.whl)[serve]"
 	$(call own_files,$(WHEELS))
 	folder=$$(mktemp -d) && cp src/deepseek_ocr_rag/samples/sample.pdf $$folder/report.pdf && \
+		mkdir $$folder/papers && cp $$folder/report.pdf $$folder/papers && \
 		root=$$PWD && cd $$folder && PATH=$$root/$(WHEELS)/bin:$$PATH PYTHONPATH=$$root/tests/support \
 		DSOCR_CACHE_DIR=$$folder python -P $$root/tests/support/run_docs_page.py $$root/README.md && \
 		PATH=$$root/$(WHEELS)/bin:$$PATH PYTHONPATH=$$root/tests/support \
