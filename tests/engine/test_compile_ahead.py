@@ -80,7 +80,7 @@ def test_a_rehearsal_runs_with_few_layers_alone(vision) -> None:
 
 
 def test_a_rehearsal_leaves_nothing_behind_where_no_garbage_is_looked_for(monkeypatch) -> None:
-    """While an engine starts nobody does, and what a card has free decides on its cache."""
+    """No collection runs while an engine starts, and the size of its cache depends on free memory."""
     left: list[weakref.ref[object]] = []
 
     class Watched(Runner):

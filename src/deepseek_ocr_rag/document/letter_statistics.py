@@ -44,7 +44,7 @@ _WORD: Final = re.compile(r"[^\W\d_]+")
 
 _LIKELY = -2.98
 """Lowest mean logarithm of the letters' shares of an ordinary text; real ones have -2.85 to -2.72. A
-shift that reaches this is no accident."""
+shift that reaches this is not an accident."""
 
 _GAIN = 0.3
 """By how much a shifted text must be more likely than the text as it is."""

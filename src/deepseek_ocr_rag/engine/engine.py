@@ -43,10 +43,11 @@ MANY_ROWS: Final = 64
 """Fewest rows for which urgent steps pay: a smaller step takes hardly longer than an urgent one."""
 
 STEPS_BESIDE_URGENT: Final = 128
+"""Steps between two prefills while there are urgent sequences and many prompts are to come. A
+prefill of four pages takes as long as 35 steps of an urgent one."""
+
 MANY_COMING: Final = 64
-"""While there are urgent sequences, so many steps come between two prefills if at least so many
-prompts are to come. A prefill of four pages takes as long as 35 steps of an urgent one; with fewer
-prompts to come, urgent pages would end hardly sooner, and all the others later."""
+"""Fewest such prompts: with fewer, the urgent end hardly sooner, and all others later."""
 
 MAX_URGENT_ROWS: Final = 8
 """Most sequences in an urgent step."""

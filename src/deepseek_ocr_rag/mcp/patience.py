@@ -181,4 +181,4 @@ class RunningCalls(Generic[_Result]):
 def _note_end(call: _Running[_Result], task: asyncio.Task[_Result]) -> None:
     call.ended = time.monotonic()
     if not task.cancelled():
-        task.exception()  # mark the error as retrieved, because perhaps nobody collects it
+        task.exception()  # mark the error as retrieved, because it may never be collected

@@ -3,7 +3,7 @@
 One stray line on standard output ends a connection, and libraries print. So output is taken
 before anything else is loaded, even the SDK, and this module imports only the standard
 library. From then on, the descriptor of standard output leads to standard error, for this process
-and its children, and the protocol uses a copy that nobody else has.
+and its children, and the protocol uses a copy of its own.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ def test_layers_are_read_at_the_same_time(golden_config, golden_checkpoint, monk
 
     def held(files: object, name: str, shape: tuple[int, ...]) -> torch.Tensor:
         if name.startswith("model.sam_model.blocks.") and name.endswith("norm1.weight"):
-            # With fewer threads, nobody else would ever come.
+            # With fewer threads, the barrier would never open.
             together.wait(LONG)
         return take(files, name, shape)
 

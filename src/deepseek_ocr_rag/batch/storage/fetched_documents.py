@@ -120,7 +120,7 @@ class FetchedDocuments:
         return path
 
     def _kept_in(self) -> Path:
-        """The folder, made when it is first wanted: whoever is killed removes none, and most need none."""
+        """The folder, made when it is first needed. A killed process cannot remove its folder."""
         with self._lock:
             if self._folder is None:
                 self._folder = Path(tempfile.mkdtemp(prefix="dsocr-batch-"))

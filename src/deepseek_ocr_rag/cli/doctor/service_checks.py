@@ -85,7 +85,7 @@ def _key(address: ServiceAddress, answer: JsonAnswer) -> Check:
         return Check("service key", True, "accepted" if address.key else "none is needed")
     reason = _member(answer, "detail") or f"it answers {answer.status}"
     remedy = "Set DSOCR_SERVICE_KEY to one of its keys."
-    # If no key is set here, it is no fault of the service that it asks for one.
+    # If no key is set here, the service cannot be blamed for asking for one.
     return Check("service key", False, reason, remedy, optional=not address.key)
 
 

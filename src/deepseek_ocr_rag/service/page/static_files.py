@@ -1,6 +1,6 @@
 """Serves the files of the page from a fixed list, so that no request can name a file.
 
-They need no key, because they have nobody's data; the page asks for data with the key.
+They need no key, because they hold no user's data; the page asks for data with the key.
 """
 
 from __future__ import annotations

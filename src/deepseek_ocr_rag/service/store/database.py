@@ -81,7 +81,7 @@ class Database:
             return step(connection)
 
     def forget_deleted(self) -> None:
-        """Remove deleted rows from the journal, too, as far as nobody is reading it.
+        """Remove deleted rows from the journal, too, unless a reader still needs them.
 
         SQLite keeps earlier versions of rows there, including passwords, until it needs the space.
         """

@@ -215,7 +215,7 @@ def _is_of_year(unit: FactualUnit, years: Collection[int]) -> bool:
 
 
 def _rows(comparison: ClaimComparison) -> list[tuple[Figure, ...]]:
-    """The figures of each unit, without those above it. The 11 of "Ward 11" is no figure."""
+    """The figures of each unit, without those above it. The 11 of "Ward 11" is not a figure."""
     rows: list[tuple[Figure, ...]] = []
     for place, (_, unit) in enumerate(comparison.units):
         marks = named_spans(unit.own) if unit.citable.is_row else ()

@@ -87,7 +87,7 @@ def designations(text: str, numbered: Collection[str]) -> tuple[Designation, ...
 
 
 def named_spans(row: str) -> tuple[tuple[int, int], ...]:
-    """The spans of names such as "Ward 11" within the cells of a row; their numbers are no figures.
+    """The spans of names such as "Ward 11" within the cells of a row; their numbers are not figures.
 
     Args:
         row: Without markup, so that more than one space stands between its cells.

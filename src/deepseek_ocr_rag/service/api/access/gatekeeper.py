@@ -51,7 +51,7 @@ class Gatekeeper:
     Args:
         app: The app.
         settings: What is allowed.
-        open_paths: More paths that need no key, because they have nobody's data.
+        open_paths: More paths that need no key, because they hold no user's data.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ def _is_own_origin(scope: Scope) -> bool:
 
 
 def _follows_link(scope: Scope, open_paths: frozenset[str]) -> bool:
-    """Whether a person followed another site's link to a path that has nobody's data."""
+    """Whether a person followed another site's link to a path that holds no user's data."""
     return (
         scope["method"] == "GET"
         and scope["path"] in open_paths
