@@ -36,7 +36,6 @@ from deepseek_ocr_rag.engine.kernels import (
     activations,
     launching,
     linear_layers,
-    moe,
     norms,
     paged_attention,
     patch_embedding,
@@ -44,15 +43,15 @@ from deepseek_ocr_rag.engine.kernels import (
     resampling,
     rotary,
     sampling,
-    single_experts,
     window_attention,
 )
+from deepseek_ocr_rag.engine.kernels.experts import moe, single
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 
 LAUNCHING = (
     activations, moe, norms, paged_attention, patch_embedding, prompt_attention,
-    linear_layers, resampling, rotary, sampling, single_experts, window_attention,
+    linear_layers, resampling, rotary, sampling, single, window_attention,
 )  # fmt: skip
 REGISTERS = 64 * 1024
 """Of a multiprocessor, and so the most of a program, on all of these cards."""

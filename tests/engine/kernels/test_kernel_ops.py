@@ -9,9 +9,9 @@ triton = pytest.importorskip("triton")
 
 import triton.language as tl
 
+from deepseek_ocr_rag.engine.kernels.experts.single import _chosen
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.kernels.linear_layers import product
-from deepseek_ocr_rag.engine.kernels.single_experts import _chosen
 from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.ops import QUERY_TILE, StepRows
 from deepseek_ocr_rag.engine.prefill import PrefillBatch, PrefillRequest, pack

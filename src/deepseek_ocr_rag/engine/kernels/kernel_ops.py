@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from .experts.moe import moe
 from .linear_layers import product
-from .moe import moe
 from .norms import add_rms_norm
 from .paged_attention import attend
 from .prompt_attention import attend_prompts

@@ -1,6 +1,6 @@
 """Computes linear layers of few tokens, whose weights are all that takes time to read.
 
-As in :mod:`.moe`, the weights are the left operand. A kernel that is launched ahead reads its weights,
+As in :mod:`.experts.moe`, the weights are the left operand. A kernel that is launched ahead reads its weights,
 which never change, while the kernel before it still runs. With many tokens PyTorch's products are
 faster.
 """

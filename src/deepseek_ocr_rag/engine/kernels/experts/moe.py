@@ -18,11 +18,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..weights.tensors import ExpertWeights, Matrix
-from .block_sizes import ExpertTuning, expert_tuning
-from .launching import await_previous, launch, shared_memory
-from .linear_layers import product
-from .single_experts import moe_of_one
+from ...weights.tensors import ExpertWeights, Matrix
+from ..block_sizes import ExpertTuning, expert_tuning
+from ..launching import await_previous, launch, shared_memory
+from ..linear_layers import product
+from .single import moe_of_one
 
 __all__ = ["moe"]
 
@@ -249,7 +249,7 @@ class _Routes:
 
 
 def moe(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
-    """See :meth:`.ops.Ops.moe`."""
+    """See :meth:`...ops.Ops.moe`."""
     tokens, width = values.shape
     routed, count, inner = len(experts.router), len(experts.down), experts.down.shape[2]
     shared = count - routed

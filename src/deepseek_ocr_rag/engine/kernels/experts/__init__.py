@@ -1,0 +1,1 @@
+"""The mixture of experts: for many tokens and for one."""
