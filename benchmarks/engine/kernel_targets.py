@@ -45,12 +45,12 @@ from deepseek_ocr_rag.engine.kernels import (
     sampling,
     window_attention,
 )
-from deepseek_ocr_rag.engine.kernels.experts import moe, single
+from deepseek_ocr_rag.engine.kernels.experts import few, moe, single
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 
 LAUNCHING = (
-    activations, moe, norms, paged_attention, patch_embedding, prompt_attention,
+    activations, few, moe, norms, paged_attention, patch_embedding, prompt_attention,
     linear_layers, resampling, rotary, sampling, single, window_attention,
 )  # fmt: skip
 REGISTERS = 64 * 1024
@@ -129,6 +129,7 @@ def _as_if_on(card: Card, compiled: list[Any]) -> Iterator[None]:
         for owner, name, value in (
             (launching, "AHEAD", triton.language.constexpr(ahead)),
             (moe, "shared_memory", lambda: card.shared * 1024),
+            (few, "shared_memory", lambda: card.shared * 1024),
             (linear_layers, "shared_memory", lambda: card.shared * 1024),
             (torch.cuda, "get_device_capability", lambda *_: card.capability),
             (torch.cuda, "Stream", lambda *_: None),

@@ -153,7 +153,8 @@ def test_attend(numbers, dtype, kind, queries, window) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, HALF])
 @pytest.mark.parametrize(
     "tokens",
-    [1, 20, pytest.param(600 if DEVICE == "cuda" else 140, marks=pytest.mark.long)],
+    # One, a few, and as many as have lists of routes.
+    [1, 3, 20, 40, pytest.param(600 if DEVICE == "cuda" else 140, marks=pytest.mark.long)],
 )
 def test_mix(numbers, dtype, tokens) -> None:
     experts = ExpertWeights(
@@ -195,9 +196,10 @@ def experts_in_eight_bits(numbers, kind, inner=48) -> ExpertWeights:
     return ExpertWeights(router, gate_up, down, gate_up_scales, down_scales)
 
 
-def test_mix_with_experts_in_int8(numbers) -> None:
+@pytest.mark.parametrize("tokens", [20, 40])
+def test_mix_with_experts_in_int8(numbers, tokens) -> None:
     experts = experts_in_eight_bits(numbers, "int8")
-    values = numbers(20, 64, dtype=HALF)
+    values = numbers(tokens, 64, dtype=HALF)
     expected = PLAIN.moe(values, experts, 3, 1.5)
     found = KERNELS.moe(values, experts, 3, 1.5)
     assert difference(found.float().sum(1), expected.float().sum(1)) < 2 * TOLERANCE[HALF]

@@ -22,7 +22,7 @@ from .launching import await_previous, fetch_ahead, launch, shared_memory
 
 __all__ = ["product"]
 
-MOST_TOKENS: Final = 16
+MOST_TOKENS: Final = 32
 MOST_OUTPUTS: Final = 4096
 MOST_INPUTS: Final = 2048
 """Most tokens, and the largest weights in 16 bits, that are multiplied here if there are several."""

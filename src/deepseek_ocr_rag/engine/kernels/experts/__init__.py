@@ -1,1 +1,1 @@
-"""The mixture of experts: for many tokens and for one."""
+"""The mixture of experts: for many tokens, for a few, and for one."""
