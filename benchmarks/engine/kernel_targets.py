@@ -34,6 +34,7 @@ from triton.runtime.jit import MockTensor
 from deepseek_ocr_rag.engine import compile_ahead, startup
 from deepseek_ocr_rag.engine.kernels import (
     activations,
+    embedding,
     launching,
     linear_layers,
     norms,
@@ -50,7 +51,7 @@ from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 
 LAUNCHING = (
-    activations, few, moe, norms, paged_attention, patch_embedding, prompt_attention,
+    activations, embedding, few, moe, norms, paged_attention, patch_embedding, prompt_attention,
     linear_layers, resampling, rotary, sampling, single, window_attention,
 )  # fmt: skip
 REGISTERS = 64 * 1024

@@ -134,6 +134,21 @@ def test_rotate_and_store(numbers, dtype, kind) -> None:
             assert difference(getattr(cache, name), getattr(twin, name)) < limit
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+@pytest.mark.parametrize("queries", [1, 3])
+def test_embed(numbers, dtype, queries) -> None:
+    slots, _ = filled(numbers, [5, 130, 0], kind="model", dtype=dtype)
+    slots.history.copy_(
+        torch.arange(slots.history.numel(), device=DEVICE).view_as(slots.history) % 97
+    )
+    rows = StepRows(integers([1, 0, 2]), integers([0] * 3), queries)
+    embeddings = numbers(97, 72, dtype=dtype)
+    found, expected = (ops.embed(embeddings, rows, slots) for ops in (KERNELS, PLAIN))
+    for mine, plain in zip(found, expected, strict=True):
+        assert mine.dtype == plain.dtype
+        assert torch.equal(mine, plain)
+
+
 @pytest.mark.parametrize(("dtype", "kind"), [
     (torch.float32, "model"), (HALF, "model"), (HALF, "fp8"),
 ])  # fmt: skip
