@@ -9,6 +9,7 @@ triton = pytest.importorskip("triton")
 
 import triton.language as tl
 
+from deepseek_ocr_rag.engine.kernels import norms
 from deepseek_ocr_rag.engine.kernels.experts.single import _chosen
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.kernels.linear_layers import product
@@ -74,6 +75,15 @@ def test_add_norm(numbers, dtype, parts) -> None:
     found = KERNELS.add_norm(residual, update, weight, 1e-6)
     assert difference(residual, copy) < 1e-6
     assert difference(found, expected) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize(("parts", "rows"), [(0, None), (2, 3)])
+def test_the_first_norm_of_a_step_is_not_launched_ahead(numbers, monkeypatch, parts, rows) -> None:
+    """Kernels behind it read where the tokens stand before they wait: by then it must be written."""
+    launched = []
+    monkeypatch.setattr(norms, "launch", lambda *_, **given: launched.append(given["rows"]))
+    KERNELS.add_norm(numbers(3, 80), numbers(3, parts, 80) if parts else None, numbers(80), 1e-6)
+    assert launched == [rows]
 
 
 def filled(numbers, lengths, *, kind="model", dtype=torch.float32, prompts=None, sizes=None):
