@@ -46,7 +46,7 @@ from ...model.ngrams import NoRepeat
 from ...model.prompts import Mode
 from .page_frames import page_frame
 
-__all__ = ["STUCK", "serve"]
+__all__ = ["STUCK", "look_for_garbage_seldom", "serve"]
 
 STUCK: Final = 75
 """Exit code of a process whose GPU stopped responding."""
@@ -60,6 +60,23 @@ CHECK_SECONDS: Final = 5.0
 TOKENS_PER_FRAME: Final = 128
 """Tokens of a page that are sent together: few enough to search them for loops while the next
 ones are generated."""
+
+
+NEW_OBJECTS: Final = 50_000
+"""Objects that are made before Python looks for garbage among them; it would be 700. Nearly all are gone
+by then."""
+
+
+def look_for_garbage_seldom() -> None:
+    """Leave what the start has made out of searches for garbage, and let others come seldom.
+
+    A search holds up the engine's thread, and the GPU has nothing to do meanwhile: one of all that a
+    start makes for 0.2 s, one of the tokens of 512 pages for some milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
+    gc.enable()
 
 
 def serve(startup: dict[str, Any], requests: FileIO, answers: FileIO) -> None:
@@ -86,11 +103,7 @@ def serve(startup: dict[str, Any], requests: FileIO, answers: FileIO) -> None:
     except DeepSeekOCRError as error:
         send(answers, Frame(_error_message(error)))
         return
-    # What a start leaves behind stays. A search of all of it for garbage would hold up the engine's
-    # thread for 0.2 s, in which the GPU has nothing to do.
-    gc.collect()
-    gc.freeze()
-    gc.enable()
+    look_for_garbage_seldom()
     send(answers, Frame({"slots": engine.slots, "max_positions": engine.max_positions}))
     _EngineServer(engine, checkpoint, answers).serve(requests)
 

@@ -17,10 +17,11 @@ __all__ = ["add_layer_norm", "add_layer_norm_in_fp8", "add_rms_norm"]
 def _add_rms_norm(
     residual, update, weight, normed, width, epsilon, PARTS: tl.constexpr, BLOCK: tl.constexpr
 ):
-    await_previous()
     token = tl.program_id(0)
     channel = tl.arange(0, BLOCK)
     inside = channel < width
+    factor = tl.load(weight + channel, mask=inside, other=0.0).to(tl.float32)
+    await_previous()
     value = tl.load(residual + token * width + channel, mask=inside, other=0.0)
     if PARTS > 0:
         for part in tl.static_range(PARTS):
@@ -28,7 +29,6 @@ def _add_rms_norm(
             value += tl.load(update + offset, mask=inside, other=0.0).to(tl.float32)
         tl.store(residual + token * width + channel, value, mask=inside)
     mean_square = tl.sum(value * value, 0) / width
-    factor = tl.load(weight + channel, mask=inside, other=0.0).to(tl.float32)
     result = value * tl.rsqrt(mean_square + epsilon) * factor
     tl.store(normed + token * width + channel, result.to(normed.dtype.element_ty), mask=inside)
 
@@ -48,7 +48,9 @@ def add_rms_norm(residual: Tensor, update: Tensor | None, weight: Tensor, epsilo
         normed,
         width,
         epsilon,
-        rows=tokens,
+        # The first of a step waits for all that was launched before it, so that those behind it may
+        # read where the tokens stand before they wait.
+        rows=None if update is None else tokens,
         PARTS=parts,
         BLOCK=triton.next_power_of_2(width),
         num_warps=4,
