@@ -78,33 +78,24 @@ def _terms(
     """
     head = tl.program_id(0)
     line = tl.program_id(1) % grid
-    picture = tl.program_id(2)
+    picture = tl.program_id(2) // 2
+    is_column = tl.program_id(2) % 2 == 1
     patches = grid * grid
     spot = tl.program_id(1) // grid * QUERIES + tl.arange(0, QUERIES)
     inside = spot < grid
+    patch = tl.where(is_column, spot * grid + line, line * grid + spot)
     channel = tl.arange(0, WIDTH)
+    cell = (picture * patches + patch) * (3 * heads * WIDTH) + head * WIDTH
+    query = tl.load(qkv + cell[:, None] + channel[None, :], mask=inside[:, None], other=0.0)
     key = tl.arange(0, KEYS)
     known = (key < SIDE)[None, :]
     vector = (line % SIDE - key + SIDE - 1)[None, :] * WIDTH + channel[:, None]
-    stored = inside[:, None] & (key < FILLED_UP)[None, :]
-    in_row = line * grid + spot
-    in_column = spot * grid + line
-    # All loads come before the first store, so that none waits for another.
-    start = qkv + picture * patches * (3 * heads * WIDTH) + head * WIDTH + channel[None, :]
-    stride = 3 * heads * WIDTH
-    of_row = tl.load(start + in_row[:, None] * stride, mask=inside[:, None], other=0.0)
-    of_column = tl.load(start + in_column[:, None] * stride, mask=inside[:, None], other=0.0)
-    above = tl.load(rows + vector, mask=known, other=0.0)
-    before = tl.load(columns + vector, mask=known, other=0.0)
-    target = (
-        terms + (picture * heads + head).to(tl.int64) * patches * (2 * FILLED_UP) + key[None, :]
-    )
-    for axis in tl.static_range(2):
-        patch = in_row if axis == 0 else in_column
-        query = of_row if axis == 0 else of_column
-        found = tl.dot(query, above if axis == 0 else before, input_precision="ieee") * FACTOR
-        found = tl.where(known, found, NEVER).to(terms.dtype.element_ty)
-        tl.store(target + patch[:, None] * (2 * FILLED_UP) + axis * FILLED_UP, found, mask=stored)
+    part = tl.load((columns if is_column else rows) + vector, mask=known, other=0.0)
+    found = tl.dot(query, part, input_precision="ieee") * FACTOR
+    found = tl.where(known, found, NEVER).to(terms.dtype.element_ty)
+    offset = ((picture * heads + head).to(tl.int64) * patches + patch) * (2 * FILLED_UP)
+    target = terms + offset[:, None] + tl.where(is_column, FILLED_UP, 0) + key[None, :]
+    tl.store(target, found, mask=inside[:, None] & (key < FILLED_UP)[None, :])
 
 
 @triton.jit(do_not_specialize=["grid"])
@@ -279,7 +270,7 @@ def window_attention(
     terms = qkv.new_empty(pictures, heads, grid * grid, 2 * filled_up)
     launch(
         _terms,
-        (heads, triton.cdiv(grid, LINE) * grid, pictures),
+        (heads, triton.cdiv(grid, LINE) * grid, 2 * pictures),
         qkv,
         rows,
         columns,
