@@ -143,7 +143,7 @@ KINDS = (
     ("their relative positions", ("_terms",)),
     ("attention of the second tower", ("_attend_prompts", "flash", "fmha", "attention")),
     ("norms", ("layer_norm",)),
-    ("activations", ("gelu",)),
+    ("activations", ("_quick_gelu", "_gelu_in_fp8")),
     ("convolutions", ("_convolved",)),
     ("matrix products", ("nvjet", "gemm", "cutlass", "cublas", "splitK")),
 )
