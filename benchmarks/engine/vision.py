@@ -25,9 +25,9 @@ from torch import Tensor
 
 from deepseek_ocr_rag.engine.kernels.window_attention import WindowTuning, window_attention
 from deepseek_ocr_rag.engine.vision import sam_attention
-from deepseek_ocr_rag.engine.vision.batches import usable_sizes
 from deepseek_ocr_rag.engine.vision.preprocessing import page_tensors
 from deepseek_ocr_rag.engine.vision.towers import Vision
+from deepseek_ocr_rag.engine.vision.view_batches import usable_sizes
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED, EngineConfig, QwenConfig
 from deepseek_ocr_rag.engine.weights.loading import random_weights
 from deepseek_ocr_rag.engine.weights.quantization import quantized

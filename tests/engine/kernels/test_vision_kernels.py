@@ -23,9 +23,9 @@ from deepseek_ocr_rag.engine.kernels.resampling import resample
 from deepseek_ocr_rag.engine.kernels.window_attention import WindowTuning, window_attention
 from deepseek_ocr_rag.engine.vision import clip, pointwise, sam, sam_attention
 from deepseek_ocr_rag.engine.vision import preprocessing as pixels
-from deepseek_ocr_rag.engine.vision.batches import row_tiles
 from deepseek_ocr_rag.engine.vision.fp8_products import product, rounded
 from deepseek_ocr_rag.engine.vision.towers import Vision
+from deepseek_ocr_rag.engine.vision.view_batches import row_tiles
 from deepseek_ocr_rag.engine.weights.quantization import quantize, quantize_first_tower
 from deepseek_ocr_rag.engine.weights.tensors import LayerNorm, Linear
 

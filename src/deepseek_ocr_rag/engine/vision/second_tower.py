@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ..slots import to_device
 from ..weights.tensors import Linear
-from .batches import ROWS, row_batches, row_tiles, rows_of_graph, tiles_of_graph
 from .clip import Clip
 from .graphs import GraphPool
+from .view_batches import ROWS, row_batches, row_tiles, rows_of_graph, tiles_of_graph
 
 __all__ = ["SecondTower"]
 

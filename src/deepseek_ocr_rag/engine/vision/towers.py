@@ -16,13 +16,13 @@ from ...errors import ConfigurationError
 from ..slots import to_device
 from ..weights.config import ClipConfig, EngineConfig, QwenConfig
 from ..weights.tensors import ClipWeights, QwenWeights, VisionWeights
-from .batches import batch_sizes, usable_sizes
 from .clip import Clip
 from .graphs import GraphPool, VisionGraph
 from .qwen import Qwen
 from .sam import Sam
 from .second_tower import SecondTower
 from .token_order import ROW_END, token_order
+from .view_batches import batch_sizes, usable_sizes
 
 __all__ = ["Views", "Vision"]
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.engine.ops import QUERY_TILE
-from deepseek_ocr_rag.engine.vision.batches import (
+from deepseek_ocr_rag.engine.vision.view_batches import (
     BATCH_PATCHES,
     BATCHES,
     MAX_PADDING,
