@@ -34,12 +34,12 @@ from triton.runtime.jit import MockTensor
 from deepseek_ocr_rag.engine import compile_ahead, startup
 from deepseek_ocr_rag.engine.kernels import (
     activations,
+    convolutions,
     embedding,
     launching,
     linear_layers,
     norms,
     paged_attention,
-    patch_embedding,
     prompt_attention,
     resampling,
     rotary,
@@ -51,7 +51,7 @@ from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 
 LAUNCHING = (
-    activations, embedding, few, moe, norms, paged_attention, patch_embedding, prompt_attention,
+    activations, convolutions, embedding, few, moe, norms, paged_attention, prompt_attention,
     linear_layers, resampling, rotary, sampling, single, window_attention,
 )  # fmt: skip
 REGISTERS = 64 * 1024
