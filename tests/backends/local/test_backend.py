@@ -30,6 +30,7 @@ from deepseek_ocr_rag.backends.local import backend as local
 from deepseek_ocr_rag.backends.local import card_engines, engine_process, process_pair
 from deepseek_ocr_rag.backends.local.backend import LocalBackend
 from deepseek_ocr_rag.backends.local.engine_process import EngineProcess
+from deepseek_ocr_rag.backends.local.process_pair import ProcessPair, start_pair
 from deepseek_ocr_rag.backends.local.reading import READ_AHEAD
 from deepseek_ocr_rag.backends.registry import backend_named
 from deepseek_ocr_rag.backends.transformers import adapter
@@ -418,3 +419,27 @@ def test_the_process_starts_while_the_first_page_is_drawn(golden_checkpoint, pag
     (reply,) = backend.read(drawn())
     backend.close()
     assert reply.tokens == 2
+
+
+def test_closing_it_ends_a_start_without_waiting_for_its_end(
+    golden_checkpoint, monkeypatch
+) -> None:
+    """As a program that stops while its model is loaded, which takes seconds on a GPU."""
+    monkeypatch.setattr(process_pair, "ENGINE", "never_ready")
+    pairs: list[ProcessPair] = []
+
+    def started(tokenizer: str) -> ProcessPair:
+        pairs.append(start_pair(tokenizer))
+        return pairs[-1]
+
+    monkeypatch.setattr(engine_process, "start_pair", started)
+    backend = LocalBackend(golden_checkpoint, device="cpu")
+    backend.begin_loading()
+    assert soon(lambda: pairs)
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(backend.load)
+        backend.close()
+        with pytest.raises(BackendUnavailableError, match="closed"):
+            waiting.result(LONG)
+    assert pairs[0].engine.wait(LONG) is not None
+    assert pairs[0].watch.wait(LONG) is not None
