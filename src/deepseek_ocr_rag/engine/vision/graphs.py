@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..cuda_graphs import captured
+
 __all__ = ["VisionGraph"]
 
 _cuda: Any = torch.cuda
@@ -26,6 +28,7 @@ class VisionGraph:
         views: An example of the argument.
         beside: A graph whose memory pool this one shares, so that the two must not run at the same
             time.
+        rehearsed: Whether as many views of this size were computed before.
     """
 
     def __init__(
@@ -34,17 +37,15 @@ class VisionGraph:
         views: Tensor,
         *,
         beside: VisionGraph | None = None,
+        rehearsed: bool = False,
     ) -> None:
         self._input = views.clone()
-        # Run it once before: compiling kernels and filling tables cannot be captured.
-        compute(self._input)
-        self._graph = torch.cuda.CUDAGraph()
-        pool = None if beside is None else beside._graph.pool()
         self._stream: Any = _cuda.Stream() if beside is None else beside._stream
-        with torch.cuda.graph(
-            self._graph, pool=pool, stream=self._stream, capture_error_mode="thread_local"
-        ):
-            self._output = compute(self._input)
+        first = None if beside is None else beside._graph
+        self._graph: torch.cuda.CUDAGraph
+        self._graph, self._output = captured(
+            lambda: compute(self._input), self._stream, first, rehearsed=rehearsed
+        )
 
     def __call__(self, views: Tensor) -> Tensor:
         """Compute the result for views, at most as many as were captured."""

@@ -161,29 +161,41 @@ class Vision:
         [size] = batch_sizes(len(views), self._patches(side))
         return self._graph(size, side)(views)
 
-    def _graph(self, size: int, side: int) -> VisionGraph:
+    def _graph(self, size: int, side: int, *, rehearsed: bool = False) -> VisionGraph:
         if (size, side) not in self._graphs:
             beside = next(iter(self._graphs.values()), None)
-            views = torch.zeros(size, 3, side, side, dtype=torch.uint8, device=self._device)
-            self._graphs[size, side] = VisionGraph(self.features, views, beside=beside)
+            self._graphs[size, side] = VisionGraph(
+                self.features, self._blank(size, side), beside=beside, rehearsed=rehearsed
+            )
         return self._graphs[size, side]
 
     def _patches(self, side: int) -> int:
         return (side // self._patch) ** 2
 
-    def capture(self, sides: Iterable[int]) -> None:
-        """Capture every batch of views of these sides, the largest first."""
+    def _blank(self, size: int, side: int) -> Tensor:
+        return torch.zeros(size, 3, side, side, dtype=torch.uint8, device=self._device)
+
+    def capture(self, sides: Sequence[int], *, rehearsed: bool = False) -> None:
+        """Capture every batch of views of these sides, the largest first.
+
+        ``rehearsed`` says that as large ones were computed by towers of the same shape, see
+        :meth:`compile`.
+        """
         if self._capture:
+            if rehearsed:
+                # Fills the tables of these towers, which no graph may do.
+                for side in sides:
+                    self.features(self._blank(1, side))
+                torch.cuda.empty_cache()
             for side in sides:
                 for size in usable_sizes(self._patches(side)):
-                    self._graph(size, side)
+                    self._graph(size, side, rehearsed=rehearsed)
 
     def compile(self, sides: Iterable[int]) -> None:
         """Compile the kernels of every batch of views of these sides, by running it once."""
         for side in sides:
             for size in usable_sizes(self._patches(side)):
-                shape = (size, 3, side, side)
-                self.features(torch.zeros(shape, dtype=torch.uint8, device=self._device))
+                self.features(self._blank(size, side))
 
 
 def _reader(config: EngineConfig, weights: VisionWeights) -> Callable[[Tensor], Tensor]:
