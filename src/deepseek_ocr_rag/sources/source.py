@@ -329,9 +329,10 @@ def render_page(
 
 
 def end_unused_workers() -> None:
-    """End the worker processes, unless a document is open.
+    """End the worker processes, unless a document is open or expected.
 
-    Otherwise they end ten seconds after the last document was closed, or with this process.
+    Otherwise they end ten seconds after the last document was closed (ten minutes while another is
+    expected), or with this process.
     """
     shared_pool().end_if_unused()
 

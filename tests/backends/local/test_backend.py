@@ -16,7 +16,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from PIL import Image
@@ -27,7 +27,12 @@ pytest.importorskip("torch")
 
 from deepseek_ocr_rag.backends.base import Backend, PageRequest, begin_loading
 from deepseek_ocr_rag.backends.local import backend as local
-from deepseek_ocr_rag.backends.local import card_engines, engine_process, process_pair
+from deepseek_ocr_rag.backends.local import (
+    card_engines,
+    engine_process,
+    engine_worker,
+    process_pair,
+)
 from deepseek_ocr_rag.backends.local.backend import LocalBackend
 from deepseek_ocr_rag.backends.local.engine_process import EngineProcess
 from deepseek_ocr_rag.backends.local.process_pair import ProcessPair, start_pair
@@ -443,3 +448,28 @@ def test_closing_it_ends_a_start_without_waiting_for_its_end(
             waiting.result(LONG)
     assert pairs[0].engine.wait(LONG) is not None
     assert pairs[0].watch.wait(LONG) is not None
+
+
+def test_what_was_imported_is_searched_for_garbage_neither_at_the_start_nor_later(
+    golden_checkpoint, monkeypatch
+) -> None:
+    """It takes a quarter of a second, for which the first page would wait."""
+    frozen: list[int] = []
+
+    def start(*given: object) -> None:
+        frozen.append(gc.get_freeze_count())
+        raise BackendUnavailableError("no engine")
+
+    monkeypatch.setattr(engine_worker, "start_engine", start)
+    monkeypatch.setattr(engine_worker, "send", lambda *given: None)
+    keys = ("device", "cache", "memory_limit", "slots", "weights", "vision")
+    startup = {
+        "folder": str(golden_checkpoint),
+        "tokenizer": str(golden_checkpoint / "tokenizer.json"),
+        **dict.fromkeys(keys),
+    }
+    try:
+        engine_worker.serve(startup, cast("Any", None), cast("Any", None))
+    finally:
+        gc.unfreeze()
+    assert frozen[0] > 100_000
