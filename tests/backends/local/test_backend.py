@@ -468,8 +468,9 @@ def test_what_was_imported_is_searched_for_garbage_neither_at_the_start_nor_late
         "tokenizer": str(golden_checkpoint / "tokenizer.json"),
         **dict.fromkeys(keys),
     }
+    gc.unfreeze()  # what the suite has frozen
     try:
         engine_worker.serve(startup, cast("Any", None), cast("Any", None))
     finally:
-        gc.unfreeze()
+        gc.freeze()
     assert frozen[0] > 100_000
