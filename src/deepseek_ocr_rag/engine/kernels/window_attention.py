@@ -47,7 +47,7 @@ class WindowTuning:
     stages: int  # blocks that are loaded ahead (software pipelining)
 
 
-WINDOWS: Final = WindowTuning(queries=64, warps=4, stages=2)
+WINDOWS: Final = WindowTuning(queries=64, warps=4, stages=1)
 SMALL_PICTURES: Final = WindowTuning(queries=128, warps=8, stages=3)
 LARGE_PICTURES: Final = WindowTuning(queries=64, warps=4, stages=3)
 """The fastest found for windows of 14, pictures of 40 and of 64 patches
