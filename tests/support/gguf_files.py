@@ -32,7 +32,7 @@ LAYOUT_TOKENS = (
     "<tr>",
     "</tr>",
 )
-"""What llama.cpp keeps back where their type is CONTROL, as the published tokenizer has it."""
+"""What llama.cpp withholds if their type is CONTROL, as in the published tokenizer."""
 
 TEMPLATE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
 """The model knows no roles."""

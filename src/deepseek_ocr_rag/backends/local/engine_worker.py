@@ -9,7 +9,7 @@ Requests and answers are frames (:mod:`deepseek_ocr_rag.concurrency.frames`)::
     {"do": "cancel", "key": 7}
 
 Before it answers with a page, it sends ``{"key": 7, "begun": true, "memory": 9000000000}`` once
-the picture is no longer needed; ``memory`` are the bytes that it has allocated on the GPU. Then it
+the picture is no longer needed; ``memory`` is how many bytes it has allocated on the GPU. Then it
 sends the tokens: with ``"stream": true`` each at once as ``{"key": 7, "tokens": [...]}``, else
 several together as ``{"key": 7, "piece": [...]}``. All frames reach the owner through
 :mod:`.loop_watch_process`. The process ends when its standard input does.
@@ -86,8 +86,8 @@ def serve(startup: dict[str, Any], requests: FileIO, answers: FileIO) -> None:
     except DeepSeekOCRError as error:
         send(answers, Frame(_error_message(error)))
         return
-    # What a start leaves behind stays. A search of all of it for garbage would hold up the engine's
-    # thread for 0.2 s, in which the GPU has nothing to do.
+    # Objects made during the start stay in use. Searching them all for garbage would hold up the
+    # engine's thread for 0.2 s, while the GPU has nothing to do.
     gc.collect()
     gc.freeze()
     gc.enable()

@@ -30,7 +30,7 @@ HEADING_LENGTH = 160
 """Most characters of a heading."""
 
 FEWEST_CELLS = 2
-"""Times as many characters on the whole page as outside of tables, from which these are its body."""
+"""If the page has over this many times the characters outside its tables, the tables are its body."""
 
 SHORT_LINE = 60
 """Most characters of a line that may be a heading between tables."""
