@@ -37,7 +37,7 @@ LEAST_CONTRAST: Final = 32
 """Grey levels between the lightest and the darkest pixel of a box with ink."""
 
 MARGIN: Final = 0.004
-"""By how much a word may stand out of its block's box, in fractions of the page."""
+"""How far a word may extend beyond its block's box, in fractions of the page."""
 
 _WORD: Final = re.compile(r"\w+")
 _MARKUP: Final = re.compile(r"<[^<>]{0,200}>|\\[a-zA-Z]+")

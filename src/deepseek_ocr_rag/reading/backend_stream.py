@@ -140,7 +140,7 @@ class BackendStream(PageStream):
     def _uncached(self, backend: Backend, buffer: ReorderBuffer) -> Iterator[int]:
         for count, key in enumerate(buffer.uncached()):
             if count == 0:
-                # While the page is drawn. Not before: with all pages in the cache, no model is needed.
+                # Load the model while the page is drawn, but not if all pages are in the cache.
                 begin_loading(backend)
             yield key
 
