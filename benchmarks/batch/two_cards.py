@@ -110,7 +110,7 @@ def children(name: str) -> list[psutil.Process]:
 
 
 def seconds_of(name: str) -> float:
-    """Processor's seconds of those processes."""
+    """CPU seconds of those processes."""
     return sum(sum(each.cpu_times()[:2]) for each in children(name))
 
 

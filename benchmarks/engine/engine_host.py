@@ -1,4 +1,4 @@
-"""What the host does beside the GPU, which must take less time than the GPU: no GPU needed.
+"""Measures the host's work, which must take less time than the GPU's; needs no GPU.
 
     python benchmarks/engine/engine_host.py FOLDER/TOKENIZER.JSON [--pages 512] [--tokens 1000]
 
