@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 KEPT = ("DSOCR_FULL_CHECKPOINT", "DSOCR_TEST_OLLAMA")
-"""What whoever starts the tests says to them."""
+"""Variables with which a user configures the tests."""
 
 NOBODY = "http://127.0.0.1:9"
 """Where no Ollama listens. Unset, it would be the one that runs on this machine."""
@@ -49,9 +49,9 @@ if not has_gpu():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Keeps Python's collector of garbage away from all that is imported and collected here.
+    """Exclude all that is imported and collected here from garbage collection.
 
-    It finds nothing there, and would walk through all of it again in the middle of the tests.
+    There is nothing to free, and a collection during the tests would walk through all of it again.
     """
     gc.disable()
     try:

@@ -29,7 +29,7 @@ if os.environ.get("CI"):
 
 
 def pytest_collection_finish() -> None:
-    """Spare each later garbage collection the million objects of all that was imported: a second."""
+    """Exclude a million objects of imported modules from garbage collections: each is a second faster."""
     gc.freeze()
 
 

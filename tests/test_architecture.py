@@ -1,4 +1,4 @@
-"""The house: which rooms there are, who may import whom, and how large things may become.
+"""Architecture: which rooms there are, who may import whom, and how large things may become.
 
 ``pytest -s tests/test_architecture.py`` prints the measurements.
 """
@@ -31,7 +31,8 @@ MOST_FILES = 17
 MOST_LINES = 400
 MOST_FLOORS = 9
 MOST_ARROWS = 48
-"""Without those of, and to, the rooms that offer all the others to programs elsewhere, or train."""
+"""Without the arrows from and to :data:`SERVING`, which offer all other rooms to other programs, or
+train."""
 
 SERVING = ("service", "mcp", "batch", "training")
 

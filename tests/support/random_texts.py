@@ -1,4 +1,4 @@
-"""Texts out of fragments by chance, and the shortest part of one that still breaks a check."""
+"""Random texts made of fragments, and the shortest part of one that still breaks a check."""
 
 from __future__ import annotations
 

@@ -208,7 +208,7 @@ class _Trial:
     after: str
 
     def seconds(self, length: int) -> float:
-        """Seconds of the processor for a text of that length."""
+        """CPU seconds for a text of that length."""
         text: Any = self.before + self.pump * (length // len(self.pump)) + self.after
         if isinstance(self.pattern.pattern, bytes):
             text = text.encode("utf-8", "replace")

@@ -100,7 +100,7 @@ def test_many_pages_scroll_without_stutter(
 
 
 def busy_ms(trace: dict[str, Any]) -> list[float]:
-    """Milliseconds that each task of the page's main thread took of a processor, longest first.
+    """CPU milliseconds of each task of the page's main thread, longest first.
 
     By the clock, a task takes as long as other processes let it; on a busy machine that says nothing.
     """

@@ -87,7 +87,7 @@ class OllamaFake:
         raise NotImplementedError
 
     def refuse_pictures(self) -> None:
-        """What a model without eyes says to ``images``: it raises, or nothing happens."""
+        """What a model without vision says to ``images``: it raises, or nothing happens."""
         raise NotImplementedError
 
     def no_picture(self) -> Refusal:
