@@ -178,7 +178,7 @@ def test_a_page_that_is_cut_otherwise_says_so() -> None:
     assert seen == PictureSeen(693, (2, 2))
     assert tile_warning("the server", seen, 2304, 2304, GUNDAM) == (
         "the server showed the model 693 tokens of the page (4 tiles); with the published code, "
-        "gundam has 1203 (9 tiles), and may read otherwise"
+        "gundam has 1203 (9 tiles), and the text may differ"
     )
 
 
