@@ -224,7 +224,7 @@ def test_file_names_say_something() -> None:
 
 
 def test_no_two_files_have_one_name() -> None:
-    """But for a backend's own class, which stands in ``backend.py`` of its folder."""
+    """But for a backend's own class, which is in ``backend.py`` of its folder."""
     names = Counter(path.stem for path in MODULE_FILES.values())
     twice = {name for name, count in names.items() if count > 1}
     assert twice <= {"__init__", "backend"}

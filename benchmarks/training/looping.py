@@ -2,7 +2,7 @@
 
     python benchmarks/training/looping.py CHECKPOINT OUT
 
-Of 40 short pages, 20 have a table of three columns whose last row stands in their label 21 times, as in
+Of 40 short pages, 20 have a table of three columns whose last row is in their label 21 times, as in
 the output of a teacher that looped; the other 20 have no table, and the right label. An adapter on the
 attention learns them, one of each kind a step, in a minute of one core: the pictures go
 through the towers once, and the vocabulary is cut down to the tokens that the small reader knows, with

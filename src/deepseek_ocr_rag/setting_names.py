@@ -99,7 +99,7 @@ def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
 def renamed_setting(old: str, new: str) -> Callable[[Class], Class]:
     """Makes a class take a setting by its old name too, with a DeprecationWarning.
 
-    It must stand above :func:`with_known_settings`, which does not know the old name.
+    It must be above :func:`with_known_settings`, which does not know the old name.
 
     Returns:
         A class decorator.

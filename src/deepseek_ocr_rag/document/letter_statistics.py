@@ -72,7 +72,7 @@ def are_shifted(text: str) -> bool:
 def are_exchanged(text: str) -> bool:
     """Whether the letters have frequencies that no language with Latin letters has.
 
-    In a short text, which may have them by chance, also no words that languages have most.
+    A short text may have them by chance, so hardly any common word may occur in it either.
     """
     counts = Counter(c for c in text.lower() if c in _LOG)
     total = sum(counts.values())

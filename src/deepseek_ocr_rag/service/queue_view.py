@@ -168,7 +168,7 @@ class QueueView:
     def quoted_words(
         self, owner: str, job_id: str, number: int, span: tuple[int, int]
     ) -> QuotedWords:
-        """Where a part of a page's text stands, more precisely than its blocks' boxes.
+        """Where a part of a page's text is, more precisely than its blocks' boxes.
 
         Args:
             owner: Name of the key.

@@ -227,7 +227,7 @@ class _LocalReading:
         if self._deaths >= MOST_DEATHS:
             raise EngineLostError(
                 f"the reading process {how}, {self._deaths} times without reading anything",
-                remedy="Its messages stand above; the same command goes on where it stopped.",
+                remedy="Its messages are above; the same command goes on where it stopped.",
             )
         _log.warning("the reading process %s; another one goes on", how)
         for unit in seat.reading.values():

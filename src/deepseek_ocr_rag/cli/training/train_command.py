@@ -88,7 +88,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--regression",
         metavar="DATA",
-        help="ordinary pages with their right text that the model must not forget",
+        help="ordinary pages with their correct text that the model must not forget",
     )
     parser.add_argument(
         "--forgetting",

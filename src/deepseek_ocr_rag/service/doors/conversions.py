@@ -1,4 +1,4 @@
-"""Reads a document within one request, for clients that know no jobs.
+"""Reads a document within one request, for clients that do not know about jobs.
 
 The job is removed once the reply is sent, because nobody else knows about it. If the client hangs up,
 the job is cancelled, unless another request also waits for it. If the request runs out of time, the

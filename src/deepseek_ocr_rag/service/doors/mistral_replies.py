@@ -140,7 +140,7 @@ def _kind(block: Block, names: dict[int, str]) -> str:
 
 
 def _with_pictures(page: Page, placed: list[_PlacedPicture]) -> str:
-    """The page's Markdown with a link where each picture stands."""
+    """The page's Markdown with a link where each picture is."""
     if not placed:
         return page.markdown
     parts, done = [], 0

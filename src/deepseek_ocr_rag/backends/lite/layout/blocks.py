@@ -72,7 +72,7 @@ def page_style(
         regions: The page's lines.
         loose: Whether sizes are measured on a picture.
         whole: All words of the page. Where it has nothing but tables and short lines, the body is
-            what stands in the tables.
+            what is in the tables.
     """
     regions = tuple(regions)
     sizes: Counter[float] = Counter()
