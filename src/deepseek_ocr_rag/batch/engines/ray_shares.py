@@ -38,7 +38,7 @@ class RayShares:
     Attributes:
         actors: Number of actors that read.
         cards: Cards of each actor.
-        cores: Processors of each actor, and of each task that draws; below 1 if there are few.
+        cores: CPU cores of each actor, and of each task that draws; below 1 if there are few.
         drawers: Most tasks that draw at the same time.
     """
 
@@ -55,7 +55,8 @@ def ray_shares(gpus: int | None) -> RayShares:
     one that is started on this machine.
 
     Args:
-        gpus: Cards that read at the same time; None for all, or for one processor a machine.
+        gpus: Cards that read at the same time; None for all, or for one actor per machine if the
+            cluster has no card.
 
     Raises:
         ConfigurationError: If it has fewer cards.
@@ -78,7 +79,7 @@ def ray_shares(gpus: int | None) -> RayShares:
     if not cards:
         machines = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
         actors = max(1, len(machines))
-    # If actors took all processors, none would be left for drawing.
+    # If actors took all cores, none would be left for drawing.
     share = min(1.0, cores / (2 * actors))
     drawers = min(DRAWERS * actors, max(1, int(cores / share) - actors))
     return RayShares(actors, 1.0 if cards else 0.0, share, drawers)
