@@ -44,7 +44,7 @@ from deepseek_ocr_rag.retrieval import lexical
 
 LEAD = 0.05
 FEWEST = 10
-"""Required lead of hit@1 over the baseline, in every group of so many questions."""
+"""Required lead of hit@1 over the baseline, in every group of this many questions."""
 
 PageKey = tuple[str, int]
 Rank = Callable[[Question], Sequence[PageKey]]

@@ -29,7 +29,7 @@ WRONG_PAGES = 3
 SENTENCES_EACH = 12
 """Sentences of each document, and as many again with a date."""
 PASSAGES = 400
-"""From so many, drawn from a fixed seed, rows are taken to calculate with."""
+"""Passages, drawn with a fixed seed, from which rows are taken to calculate with."""
 FEWEST = 20
 """With fewer sentences a share is printed but decides nothing."""
 CUT = 1500

@@ -101,7 +101,7 @@ def label(page: DrawnPage) -> str:
 
 
 def some(count: int, forms: str, others: str) -> list[DrawnPage]:
-    """So many pages with a table, and as many without."""
+    """This many pages with a table, and as many without."""
     return [*(form(f"{forms} {n}") for n in range(count)), *(
         page for page, _ in zip(ordinary(others), range(count), strict=False)
     )]  # fmt: skip

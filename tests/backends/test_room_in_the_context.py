@@ -83,7 +83,7 @@ def answers(tokenizer: ModelTokenizer) -> Answers:
 
 @pytest.fixture(params=["transformers", "local"])
 def make(request: pytest.FixtureRequest, answers: Answers) -> Make:
-    """Makes a backend whose model has so many positions."""
+    """Makes a backend whose model has this many positions."""
     family = FAMILIES["deepseek-ocr"]
 
     def backend(positions: int) -> TransformersBackend | LocalBackend:

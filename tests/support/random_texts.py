@@ -15,7 +15,7 @@ MOST_CHARACTERS = 8
 
 
 def random_texts(fragments: Sequence[str], count: int, seed: int) -> Iterator[tuple[str, ...]]:
-    """So many texts, each as its parts: fragments, characters of tags, and any others."""
+    """This many texts, each as its parts: fragments, characters of tags, and any others."""
     dice = random.Random(seed)
     for _ in range(count):
         yield tuple(_part(fragments, dice) for _ in range(dice.randint(0, MOST_PARTS)))

@@ -36,7 +36,7 @@ GROWTH: Final = 2.9
 MOST_PUMPS: Final = 60
 
 MOST_SUSPECTS: Final = 6
-"""So many texts that take long, but no longer than their length explains, are enough."""
+"""This many texts that take long, but no longer than their length explains, are enough."""
 
 MUCH: Final = 0.1
 """Seconds after which nothing more needs to be measured."""

@@ -67,7 +67,7 @@ def encode_png(image: Image) -> PngPicture:
 
 
 def longest_png(long_side: int) -> int:
-    """Most bytes of a picture from :func:`encode_png` whose long side has so many pixels."""
+    """Most bytes of a picture from :func:`encode_png` whose long side has this many pixels."""
     # Deflate stores what it cannot compress, at a few bytes for each of its blocks.
     pixels = (3 * long_side + 1) * long_side
     return pixels + pixels // 64 + 1024

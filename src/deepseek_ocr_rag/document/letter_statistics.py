@@ -38,7 +38,7 @@ _FEWEST = 150
 _FEWEST_WORDS = 25
 _COMMON = 0.06
 """Fewest words of a short text, and the share of function words below which it counts as having none.
-None of 424 real pages with so many letters is below this share and also has unlikely letters."""
+None of 424 real pages with this many letters is below this share and also has unlikely letters."""
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
 

@@ -51,7 +51,7 @@ def pages(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory, pages: int) -> Iterator[str]:
-    """The address of a document of so many pages that was read."""
+    """The address of a document of this many pages that was read."""
     folder = tmp_path_factory.mktemp("long")
     texts = plain_pages(pages)
     backend = recorded_report(folder / "recording.jsonl", texts)

@@ -20,7 +20,7 @@ from .models import FakeModel, Written, architecture_of, pieces
 __all__ = ["OllamaFake"]
 
 EQUAL_PARTS = 31
-"""Line "The repeat limit": so many equal parts, trimmed, and the reply ends."""
+"""Line "The repeat limit": this many equal parts, trimmed, and the reply ends."""
 
 PICTURE_TOKENS = 903
 """Line "Prompt, an A4 page". Other sizes were not written down: here all pictures are A4 pages."""

@@ -44,8 +44,8 @@ MOST_NAMES: Final = 4
 """Lines between a label and its figures."""
 
 FEWEST_REPEATS: Final = 3
-"""From so many rows with the same label on, such as "Weighted average rate", each belongs to the
-row above it."""
+"""If at least this many rows have the same label, such as "Weighted average rate", each belongs to
+the row above it."""
 
 _ENDS: Final = re.compile(r"(?:(?<!\b[A-Z])\.|[!?:;|>]|^#.*)$")
 """The end of a line that cannot be the label of a row."""

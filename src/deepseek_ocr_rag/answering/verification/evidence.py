@@ -56,7 +56,7 @@ SHARES: Final = (0.99, 0.8, SAME_TOPIC, 0.45, RELEVANT)
 """The same, for units with the operands of a calculation; these shares are tried in turn."""
 
 SHORT: Final = 3
-"""A claim with at most so many words, numbers and dates needs every word in its sources: half of
+"""A claim with at most this many words, numbers and dates needs every word in its sources: half of
 "The ferry sank." would be just the ferry."""
 
 

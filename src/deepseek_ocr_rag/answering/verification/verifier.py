@@ -64,7 +64,7 @@ ENOUGH_WORDS: Final = 0.5
 
 
 MOST_TOGETHER: Final = 3
-"""The best so many passages are also tried in pairs."""
+"""This many of the best passages are also tried in pairs."""
 
 MOST_TRIED: Final = 32
 """Most passages to try for a part of a sentence: those that share most with it."""

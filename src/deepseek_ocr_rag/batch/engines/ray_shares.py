@@ -16,7 +16,7 @@ UNITS_IN_BATCH: Final = 4
 """Most units that go to an actor together: each batch costs Ray some milliseconds."""
 
 FEW_CARDS: Final = 16
-"""Up to so many cards get units one by one. More cards get several at once, because Ray then has
+"""Up to this many cards get units one by one. More cards get several at once, because Ray then has
 more to do, and a card that is idle at the end costs less."""
 
 BATCHES_AT_ONCE: Final = 2
@@ -100,7 +100,7 @@ def actor_options(
     Every card has an actor from start to end. Ray would start the second one only when
     much work waits for the first, and end it when little does, but a model takes long to load.
     Without cards, one actor is enough to start: if a machine is lost, more actors could take all
-    processors, so that none is left for drawing. If a card is busy or lost, its actor waits for it
+    cores, so that none is left for drawing. If a card is busy or lost, its actor waits for it
     while the others read.
 
     Args:

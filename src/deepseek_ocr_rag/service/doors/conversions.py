@@ -124,7 +124,7 @@ def _is_last(request: Request, job_id: str) -> bool:
 
 
 async def wait_for_end(request: Request, job_id: str, seconds: float) -> Job:
-    """The job when it has ended, or after so many seconds, or when its client has hung up.
+    """The job when it has ended, or after this many seconds, or when its client has hung up.
 
     Raises:
         ServiceClosingError: If the service closes first.

@@ -15,11 +15,11 @@ __all__ = ["are_columns", "are_texts"]
 
 
 FEWEST_LINES = 6
-"""A side with at least so many lines may be a column of prose, whatever rules it contains."""
+"""A side with at least this many lines may be a column of prose, whatever rules it contains."""
 
 
 PROSE_WORDS = 6
-"""Lines with at least so many words may be prose, in whatever order they were drawn."""
+"""Lines with at least this many words may be prose, in whatever order they were drawn."""
 
 
 @dataclass(frozen=True, slots=True)
