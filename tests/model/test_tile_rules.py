@@ -24,7 +24,12 @@ RUNNER, LLAMA = TILE_RULES["ollama-runner"], TILE_RULES["llama.cpp"]
 GUNDAM = MODES["gundam"]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "engines.md"
 
-SHAPES = {"A4 portrait": (210, 297), "A4 landscape": (297, 210), "square": (1, 1), "receipt": (1, 3)}
+SHAPES = {
+    "A4 portrait": (210, 297),
+    "A4 landscape": (297, 210),
+    "square": (1, 1),
+    "receipt": (1, 3),
+}
 """Widths and heights; each mode renders them at its own long side."""
 
 
