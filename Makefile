@@ -14,10 +14,8 @@ PROJECTS := $(INTEGRATIONS:%=%/pyproject.toml)
 .DEFAULT_GOAL := demo
 .PHONY: install demo reader web browser test test-long test-space check format bench notebooks site lock minimum offline dist fuzz mutants clean
 
-# pip 25.1 is the first that reads dependency groups.
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install "pip>=25.1"
 
 $(VENV)/.core: pyproject.toml | $(BIN)/python
 	$(PIP) install -e .
@@ -36,13 +34,14 @@ $(VENV)/.uv: requirements/lock.txt | $(BIN)/python
 	$(PIP) install --require-hashes --no-deps -r requirements/lock.txt
 	@touch $@
 
-UNUSED := test tests aiohttp debugpy/_vendored docling/backend docling/models graphql huggingface_hub/cli huggingface_hub/inference \
-	jedi joblib kubernetes langsmith/integrations langsmith/resources langsmith/sandbox mistralai/azure mistralai/gcp \
-	moto mypy mypyc numpy/distutils numpy/f2py oauthlib onnxruntime pip playwright/async_api prompt_toolkit ray/_private/runtime_env \
-	ray/autoscaler ray/dashboard ray/llm ray/rllib ray/serve ray/train ray/tune reportlab/graphics \
-	schemathesis/cli schemathesis/specs setuptools sqlalchemy/dialects sqlalchemy/testing sympy \
-	torch/testing/_internal torchao/prototype transformers/cli transformers/exporters transformers/models \
-	transformers/pipelines typer wcwidth
+UNUSED := test tests aiohttp debugpy/_vendored docling/backend docling/models graphql huggingface_hub/cli \
+	huggingface_hub/inference jedi joblib kubernetes langsmith/integrations langsmith/resources langsmith/sandbox \
+	mistralai/azure mistralai/gcp moto mypy mypyc networkx nltk/app nltk/draw numpy/distutils numpy/f2py oauthlib \
+	onnxruntime pip playwright/async_api prompt_toolkit pygments/lexers ray/_private/runtime_env ray/autoscaler \
+	ray/dashboard ray/llm ray/rllib ray/serve ray/train ray/tune reportlab/graphics schemathesis/cli schemathesis/specs \
+	setuptools sqlalchemy/dialects sqlalchemy/testing sympy torch/_inductor torch/_vendor torch/testing/_internal \
+	torchao/_models torchao/prototype torchao/quantization/pt2e transformers/cli transformers/exporters \
+	transformers/models transformers/pipelines typer wcwidth
 EMPTY :=
 
 # uv gives files of its cache a second name. NLTK, which LlamaIndex brings, opens no such file.
@@ -185,12 +184,12 @@ dist: $(VENV)/.uv
 
 # A million executions of each reader of model text, led by the code that they reach.
 fuzz: $(VENV)/.dev
-	$(PIP) install --group fuzz
+	$(UV) pip install -q --python $(BIN)/python --group fuzz
 	$(BIN)/python tools/fuzz.py
 
 # Small changes to the code that security rests on: do the tests fail? MODULE=hosts: of one module.
 mutants: $(VENV)/.dev
-	$(PIP) install --group mutants
+	$(UV) pip install -q --python $(BIN)/python --group mutants
 	$(BIN)/python tools/mutants.py $(MODULE)
 
 clean:

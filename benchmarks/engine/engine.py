@@ -124,7 +124,7 @@ def profiled(graph: torch.cuda.CUDAGraph, title: str) -> None:
 
 def steps() -> list[Row]:
     """The decode step by itself, and the prefill."""
-    weights = random_weights(PUBLISHED, device=CUDA)
+    weights = random_weights(PUBLISHED, device=CUDA, deviation=0.02)
     stored_weights: dict[str, EngineWeights] = {"model": weights}
     found: list[Row] = []
     cases = [
@@ -132,6 +132,8 @@ def steps() -> list[Row]:
         (1, 4, "model", "model", ""),
         (1, 8, "model", "model", ""),
         (1, 16, "model", "model", ""),
+        (4, 1, "model", "model", ""),
+        (16, 1, "model", "model", ""),
         (64, 1, "model", "model", ""),
         (256, 1, "model", "model", "7.5"),
         (256, 1, "fp8", "model", "5.0"),
@@ -141,8 +143,10 @@ def steps() -> list[Row]:
         (256, 1, "fp8", "int8", ""),
         (1, 1, "model", "fp8", ""),
         (8, 1, "model", "model", ""),
+        (8, 1, "fp8", "model", ""),
         (8, 1, "model", "fp8", ""),
         (32, 1, "model", "model", ""),
+        (32, 1, "fp8", "model", ""),
         (32, 1, "model", "fp8", ""),
         (256, 1, "model", "fp8", ""),
         (512, 1, "model", "fp8", ""),

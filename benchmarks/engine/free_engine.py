@@ -60,7 +60,7 @@ class FreeRunner:
 
 
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
-STEP_MS = (0.60, 0.75, 0.95, 1.0, 1.05, 1.1, 1.4, 1.8, 2.1, 2.0)
+STEP_MS = (0.59, 0.63, 0.67, 0.69, 0.72, 0.78, 1.05, 1.5, 1.8, 1.75)
 """Rows of a step, and what it takes without its attention. In the engine, random weights send the
 rows to fewer experts than in a step of random tokens."""
 BYTES_PER_MS = 4.0e9
@@ -90,7 +90,7 @@ class CountedReport(FreeReport):
 
 
 class CountedRunner:
-    """An H200 whose time is counted, from figures of 2026-11-29; the host takes none."""
+    """An H200 whose time is counted, from figures of 2026-11-30; the host takes none."""
 
     clock = 0.0
     """Milliseconds that have passed for the host."""

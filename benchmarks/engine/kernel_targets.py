@@ -34,25 +34,25 @@ from triton.runtime.jit import MockTensor
 from deepseek_ocr_rag.engine import compile_ahead, startup
 from deepseek_ocr_rag.engine.kernels import (
     activations,
+    convolutions,
+    embedding,
     launching,
     linear_layers,
-    moe,
     norms,
     paged_attention,
-    patch_embedding,
     prompt_attention,
     resampling,
     rotary,
     sampling,
-    single_experts,
     window_attention,
 )
+from deepseek_ocr_rag.engine.kernels.experts import few, moe, single
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 
 LAUNCHING = (
-    activations, moe, norms, paged_attention, patch_embedding, prompt_attention,
-    linear_layers, resampling, rotary, sampling, single_experts, window_attention,
+    activations, convolutions, embedding, few, moe, norms, paged_attention, prompt_attention,
+    linear_layers, resampling, rotary, sampling, single, window_attention,
 )  # fmt: skip
 REGISTERS = 64 * 1024
 """Of a multiprocessor, and so the most of a program, on all of these cards."""
@@ -130,6 +130,7 @@ def _as_if_on(card: Card, compiled: list[Any]) -> Iterator[None]:
         for owner, name, value in (
             (launching, "AHEAD", triton.language.constexpr(ahead)),
             (moe, "shared_memory", lambda: card.shared * 1024),
+            (few, "shared_memory", lambda: card.shared * 1024),
             (linear_layers, "shared_memory", lambda: card.shared * 1024),
             (torch.cuda, "get_device_capability", lambda *_: card.capability),
             (torch.cuda, "Stream", lambda *_: None),

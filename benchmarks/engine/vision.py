@@ -25,8 +25,9 @@ from torch import Tensor
 
 from deepseek_ocr_rag.engine.kernels.window_attention import WindowTuning, window_attention
 from deepseek_ocr_rag.engine.vision import sam_attention
-from deepseek_ocr_rag.engine.vision.preprocessing import PageTensors, page_tensors
-from deepseek_ocr_rag.engine.vision.towers import Vision, usable_sizes
+from deepseek_ocr_rag.engine.vision.preprocessing import page_tensors
+from deepseek_ocr_rag.engine.vision.towers import Vision
+from deepseek_ocr_rag.engine.vision.view_batches import usable_sizes
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED, EngineConfig, QwenConfig
 from deepseek_ocr_rag.engine.weights.loading import random_weights
 from deepseek_ocr_rag.engine.weights.quantization import quantized
@@ -47,6 +48,15 @@ SECOND = replace(
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A page's views, ready."""
+
+    global_view: Tensor
+    tiles: Tensor
+    grid: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Towers:
     """What is measured, and the same weights as they are published."""
 
@@ -58,9 +68,9 @@ class Towers:
     def vision(self, *, capture: bool | None = None) -> Vision:
         return Vision(self.config, self.weights, capture=capture)
 
-    def page(self) -> PageTensors:
+    def page(self) -> Page:
         side = self.family.tile_side
-        return PageTensors(random_bytes(3, 1024, 1024), random_bytes(TILES, 3, side, side), (2, 3))
+        return Page(random_bytes(3, 1024, 1024), random_bytes(TILES, 3, side, side), (2, 3))
 
 
 def random_bytes(*shape: int) -> Tensor:
@@ -121,7 +131,7 @@ def pages(towers: Towers) -> None:
     most = {side: usable_sizes((side // 16) ** 2)[0] for side in (1024, small)}
     for side, count in (*most.items(), (1024, 1), (small, 6)):
         batch = random_bytes(count, 3, side, side)
-        took = milliseconds(partial(vision._replay, batch))
+        took = milliseconds(partial(vision.features, batch))
         print(f"  {count} views of {side}: {took:.2f} ms, {count / took * 1e3:.0f} a second")
     used = torch.cuda.max_memory_allocated() - before
     print(f"  memory besides the weights: {used / 2**30:.2f} GiB")
@@ -131,9 +141,10 @@ KINDS = (
     ("attention over pictures", ("_over_pictures",)),
     ("attention within windows", ("_within_windows",)),
     ("their relative positions", ("_terms",)),
-    ("attention of the second tower", ("flash", "fmha", "attention")),
-    ("norms", ("_add_norm", "layer_norm")),
-    ("activations", ("_activate",)),
+    ("attention of the second tower", ("_attend_prompts", "flash", "fmha", "attention")),
+    ("norms", ("layer_norm",)),
+    ("activations", ("_quick_gelu", "_gelu_in_fp8")),
+    ("convolutions", ("_convolved",)),
     ("matrix products", ("nvjet", "gemm", "cutlass", "cublas", "splitK")),
 )
 

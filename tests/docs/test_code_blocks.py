@@ -46,8 +46,9 @@ def folder(tmp_path: Path, sample_pdf: Path) -> Path:
         typed.save(papers / "report.pdf")
         typed.close()
     letter = render_page(sample_pdf, 2, long_side=1600)
-    # Its first lines: reading all of it takes a small OCR a quarter of a minute.
-    letter.crop((0, 0, letter.width, letter.height // 8)).save(papers / "letter.png")
+    # The left of its first lines: reading all of it takes a small OCR a quarter of a minute, and a
+    # picture that is low and wide nearly as long, since it is enlarged.
+    letter.crop((0, 0, letter.width // 2, letter.height // 4)).save(papers / "letter.png")
     return tmp_path
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deepseek_ocr_rag.engine import drafting
 from deepseek_ocr_rag.engine.drafting import MAX_DRAFTS, Drafter
 
 DET_END = 128819
@@ -145,3 +147,38 @@ def test_more_that_is_the_same_gives_more_drafts() -> None:
     assert len(drafter.draft()) > 0
     counts = drafted(drafter, [*row[20:], *row, *row, *row, *row])
     assert max(counts[-30:]) == MAX_DRAFTS
+
+
+def test_how_many_drafts_pay_is_computed_once_for_each_token(monkeypatch) -> None:
+    """It is asked for several times, while the device waits."""
+    computed = []
+    best_count = drafting._Odds._best_count
+    monkeypatch.setattr(
+        drafting._Odds,
+        "_best_count",
+        lambda odds, kind: computed.append(kind) or best_count(odds, kind),
+    )
+    drafter = Drafter(list(range(1000, 1400)))
+    drafter.observe([1000, 1001, 1002])
+    for token in range(1003, 1010):
+        computed.clear()
+        assert drafter.expects_drafts
+        assert drafter.expects_drafts
+        assert drafter.draft()
+        assert len(computed) == 1
+        drafter.observe([token])
+
+
+@pytest.mark.parametrize("kind", [drafting.EXACTLY, drafting.MORE, drafting.SOURCE])
+def test_the_number_of_drafts_gives_most_tokens_for_their_time(kind) -> None:
+    odds = drafting._Odds()
+    for right in (True, False, True, True, False, False, False):
+        odds.learn(kind, right=right)
+        chance = odds._right[kind] / odds._tried[kind]
+        after = drafting.MORE if kind == drafting.EXACTLY else kind
+        each = odds._right[after] / odds._tried[after]
+        rates = {0: 1.0}
+        for drafts, cost in drafting.STEPS:
+            tokens = 1 + chance * sum(each**place for place in range(drafts))
+            rates[drafts] = tokens / (cost + drafting.WAIT)
+        assert odds.count(kind) == max(rates, key=rates.__getitem__)

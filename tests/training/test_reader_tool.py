@@ -23,14 +23,14 @@ def test_a_checkout_shows_the_small_reader_reading(
     assert spec.loader is not None
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    monkeypatch.setattr(tool, "PAGES", tool.PAGES[-pages:])
+    monkeypatch.setattr(tool, "PAGES", tool.PAGES[:pages])
     tool.main([str(tmp_path)])
     shown = capsys.readouterr().out
     for backend in ("local", "transformers"):
         assert re.search(rf"^{backend}: {pages} pages? in [\d.]+ s", shown, re.MULTILINE)
     text = "# Harbour lamps\n\nSix new lamps light the north pier. They draw 12 watts."
-    assert (text in shown) is (pages == 2)
-    assert "| Refuse | Pieces |" in shown
+    assert text in shown
+    assert ("| Refuse | Pieces |" in shown) is (pages == 2)
     assert "both wrote the same words: yes" in shown
     blocks = re.findall(r"^  (\w+), confidence ([\d.]+), box \((0[\d., ]+)\)$", shown, re.MULTILINE)
     assert [kind for kind, _, _ in blocks] == [

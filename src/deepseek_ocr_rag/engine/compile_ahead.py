@@ -112,4 +112,6 @@ def rehearse(config: EngineConfig, weights: EngineWeights, ops: Ops, rehearsal: 
     )
     runner.compile(rehearsal.view_sides)
     for page in rehearsal.pages:
-        page.views(runner.device)
+        views = page.views(runner.device)
+        # They are made when they are asked for.
+        _ = views.global_view, views.tiles

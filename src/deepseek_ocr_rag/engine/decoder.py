@@ -77,12 +77,7 @@ class Decoder:
 
         It never waits for the device, so that it can be captured.
         """
-        slots, positions = rows.slots, self._slots.lengths[rows.slots]
-        if rows.queries > 1:
-            each = torch.arange(rows.queries, device=slots.device, dtype=torch.int32)
-            positions = (positions[:, None] + each).flatten()
-            slots = slots[:, None].repeat(1, rows.queries).flatten()
-        residual = self._weights.embeddings[self._slots.history[slots, positions]].float()
+        residual, positions, slots = self._ops.embed(self._weights.embeddings, rows, self._slots)
 
         def attend(queries: Tensor, qkv: Tensor, cache: LayerCache) -> Tensor:
             return self._ops.attend(

@@ -18,7 +18,7 @@ LONGEST_MATCH: Final = 3
 MAX_DRAFTS: Final = 15
 """Most drafts at once; with the newest token they fill the 16 rows of a matrix unit."""
 
-STEPS: Final = ((3, 1.9), (7, 2.35), (MAX_DRAFTS, 2.85))
+STEPS: Final = ((3, 1.7), (7, 2.15), (MAX_DRAFTS, 2.55))
 """Drafts of the captured steps, and what such a step takes, in steps without drafts (measured)."""
 
 WAIT: Final = 0.2
@@ -56,13 +56,16 @@ class _Odds:
     def __init__(self) -> None:
         self._right = [chance * WEIGHT for chance in CHANCES]
         self._tried = [WEIGHT] * len(CHANCES)
+        self._counts: dict[int, int] = {}
 
     def learn(self, kind: int, *, right: bool) -> None:
+        self._counts.clear()
         self._right[kind] += right
         self._tried[kind] += 1
 
     def forget(self, tokens: int) -> None:
         """Let earlier drafts count less, after so many tokens."""
+        self._counts.clear()
         kept = MEMORY**tokens
         for kind, chance in enumerate(CHANCES):
             self._right[kind] += (1 - kept) * (chance * WEIGHT - self._right[kind])
@@ -70,13 +73,20 @@ class _Odds:
 
     def count(self, kind: int) -> int:
         """Return how many drafts give most tokens for their time; 0 if none does."""
+        # Asked several times for each token, while the device waits.
+        if kind not in self._counts:
+            self._counts[kind] = self._best_count(kind)
+        return self._counts[kind]
+
+    def _best_count(self, kind: int) -> int:
         chance = self._right[kind] / self._tried[kind]
         following = MORE if kind == EXACTLY else kind
-        each = self._right[following] / self._tried[following]
+        wrong = 1 - self._right[following] / self._tried[following]
         best, rate = 0, 1.0
         for drafts, cost in STEPS:
             # The step's own token, and each draft that comes behind right ones.
-            tokens = 1 + chance * sum(each**place for place in range(drafts))
+            right = (1 - (1 - wrong) ** drafts) / wrong if wrong else drafts
+            tokens = 1 + chance * right
             if tokens / (cost + WAIT) > rate:
                 best, rate = drafts, tokens / (cost + WAIT)
         return best
@@ -100,7 +110,9 @@ class Drafter:
 
     def observe(self, tokens: Sequence[int]) -> None:
         """Add the tokens that were written since the last drafts."""
-        if self._proposed and tokens:
+        if not tokens:
+            return
+        if self._proposed:
             self._learn(tokens)
         self._odds.forget(len(tokens))
         for token in tokens:

@@ -36,6 +36,16 @@ class StepRows:
 class Ops(Protocol):
     """The operations of the decoder."""
 
+    def embed(
+        self, embeddings: Tensor, rows: StepRows, state: Slots
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Look up the tokens of a decode step, which the slots' histories hold.
+
+        Returns the residual stream, float32, ``(rows * queries, width)``, and for each token its
+        position in its sequence and its slot, int32, ``(rows * queries,)``.
+        """
+        ...
+
     def add_norm(
         self, residual: Tensor, update: Tensor | None, weight: Tensor, epsilon: float
     ) -> Tensor:

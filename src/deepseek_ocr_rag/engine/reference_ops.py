@@ -22,6 +22,15 @@ LARGEST_E4M3 = torch.finfo(torch.float8_e4m3fn).max
 class ReferenceOps:
     """See :class:`~.ops.Ops`."""
 
+    def embed(
+        self, embeddings: Tensor, rows: StepRows, state: Slots
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """See :meth:`.ops.Ops.embed`."""
+        each = torch.arange(rows.queries, device=rows.slots.device, dtype=torch.int32)
+        positions = (state.lengths[rows.slots][:, None] + each).flatten()
+        slots = rows.slots[:, None].repeat(1, rows.queries).flatten()
+        return embeddings[state.history[slots, positions]].float(), positions, slots
+
     def add_norm(
         self, residual: Tensor, update: Tensor | None, weight: Tensor, epsilon: float
     ) -> Tensor:

@@ -9,9 +9,10 @@ triton = pytest.importorskip("triton")
 
 import triton.language as tl
 
+from deepseek_ocr_rag.engine.kernels import norms
+from deepseek_ocr_rag.engine.kernels.experts.single import _chosen
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.kernels.linear_layers import product
-from deepseek_ocr_rag.engine.kernels.single_experts import _chosen
 from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.ops import QUERY_TILE, StepRows
 from deepseek_ocr_rag.engine.prefill import PrefillBatch, PrefillRequest, pack
@@ -76,6 +77,15 @@ def test_add_norm(numbers, dtype, parts) -> None:
     assert difference(found, expected) < TOLERANCE[dtype]
 
 
+@pytest.mark.parametrize(("parts", "rows"), [(0, None), (2, 3)])
+def test_the_first_norm_of_a_step_is_not_launched_ahead(numbers, monkeypatch, parts, rows) -> None:
+    """Kernels behind it read where the tokens stand before they wait: by then it must be written."""
+    launched = []
+    monkeypatch.setattr(norms, "launch", lambda *_, **given: launched.append(given["rows"]))
+    KERNELS.add_norm(numbers(3, 80), numbers(3, parts, 80) if parts else None, numbers(80), 1e-6)
+    assert launched == [rows]
+
+
 def filled(numbers, lengths, *, kind="model", dtype=torch.float32, prompts=None, sizes=None):
     """Slots of those lengths, whose pages lie scattered, and a cache full of numbers."""
     sizes = sizes or config()
@@ -134,6 +144,21 @@ def test_rotate_and_store(numbers, dtype, kind) -> None:
             assert difference(getattr(cache, name), getattr(twin, name)) < limit
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+@pytest.mark.parametrize("queries", [1, 3])
+def test_embed(numbers, dtype, queries) -> None:
+    slots, _ = filled(numbers, [5, 130, 0], kind="model", dtype=dtype)
+    slots.history.copy_(
+        torch.arange(slots.history.numel(), device=DEVICE).view_as(slots.history) % 97
+    )
+    rows = StepRows(integers([1, 0, 2]), integers([0] * 3), queries)
+    embeddings = numbers(97, 72, dtype=dtype)
+    found, expected = (ops.embed(embeddings, rows, slots) for ops in (KERNELS, PLAIN))
+    for mine, plain in zip(found, expected, strict=True):
+        assert mine.dtype == plain.dtype
+        assert torch.equal(mine, plain)
+
+
 @pytest.mark.parametrize(("dtype", "kind"), [
     (torch.float32, "model"), (HALF, "model"), (HALF, "fp8"),
 ])  # fmt: skip
@@ -153,7 +178,8 @@ def test_attend(numbers, dtype, kind, queries, window) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, HALF])
 @pytest.mark.parametrize(
     "tokens",
-    [1, 20, pytest.param(600 if DEVICE == "cuda" else 140, marks=pytest.mark.long)],
+    # One, a few, and as many as have lists of routes.
+    [1, 3, 20, 40, pytest.param(600 if DEVICE == "cuda" else 140, marks=pytest.mark.long)],
 )
 def test_mix(numbers, dtype, tokens) -> None:
     experts = ExpertWeights(
@@ -195,9 +221,10 @@ def experts_in_eight_bits(numbers, kind, inner=48) -> ExpertWeights:
     return ExpertWeights(router, gate_up, down, gate_up_scales, down_scales)
 
 
-def test_mix_with_experts_in_int8(numbers) -> None:
+@pytest.mark.parametrize("tokens", [20, 40])
+def test_mix_with_experts_in_int8(numbers, tokens) -> None:
     experts = experts_in_eight_bits(numbers, "int8")
-    values = numbers(20, 64, dtype=HALF)
+    values = numbers(tokens, 64, dtype=HALF)
     expected = PLAIN.moe(values, experts, 3, 1.5)
     found = KERNELS.moe(values, experts, 3, 1.5)
     assert difference(found.float().sum(1), expected.float().sum(1)) < 2 * TOLERANCE[HALF]

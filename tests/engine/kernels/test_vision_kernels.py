@@ -15,15 +15,17 @@ pytest.importorskip("triton")
 
 from torch.nn import functional
 
-from deepseek_ocr_rag.engine.kernels.activations import gelu, gelu_in_fp8, quick_gelu
-from deepseek_ocr_rag.engine.kernels.norms import add_layer_norm, add_layer_norm_in_fp8
-from deepseek_ocr_rag.engine.kernels.patch_embedding import patch_vectors
+from deepseek_ocr_rag.engine.kernels.activations import gelu_in_fp8, quick_gelu
+from deepseek_ocr_rag.engine.kernels.convolutions import convolved, patch_vectors
+from deepseek_ocr_rag.engine.kernels.norms import layer_norm, layer_norm_in_fp8
+from deepseek_ocr_rag.engine.kernels.prompt_attention import attend_prompts
 from deepseek_ocr_rag.engine.kernels.resampling import resample
 from deepseek_ocr_rag.engine.kernels.window_attention import WindowTuning, window_attention
-from deepseek_ocr_rag.engine.vision import pointwise, sam_attention
+from deepseek_ocr_rag.engine.vision import clip, pointwise, sam, sam_attention
 from deepseek_ocr_rag.engine.vision import preprocessing as pixels
 from deepseek_ocr_rag.engine.vision.fp8_products import product, rounded
 from deepseek_ocr_rag.engine.vision.towers import Vision
+from deepseek_ocr_rag.engine.vision.view_batches import row_tiles
 from deepseek_ocr_rag.engine.weights.quantization import quantize, quantize_first_tower
 from deepseek_ocr_rag.engine.weights.tensors import LayerNorm, Linear
 
@@ -104,29 +106,81 @@ def test_square_attention_at_the_published_sizes(numbers, grid, side) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, HALF])
-@pytest.mark.parametrize("width", [64, 100])
-def test_add_layer_norm(numbers, dtype, width) -> None:
-    stream, change = numbers(2, 5, width, dtype=dtype), numbers(2, 5, width, dtype=dtype)
+@pytest.mark.parametrize(("width", "lacks"), [(64, False), (100, True)])
+def test_layer_norm(numbers, dtype, width, lacks) -> None:
+    values = numbers(2, 5, width, dtype=dtype)
+    lacking = numbers(width) if lacks else None
     norm = LayerNorm(numbers(width, dtype=dtype), numbers(width, dtype=dtype), 1e-6)
-    total = stream + change
-    expected = functional.layer_norm(total, (width,), norm.weight, norm.bias, norm.epsilon)
-    found_total, found = add_layer_norm(stream, change, norm)
-    assert difference(found_total, total) < 1e-6
-    assert difference(found, expected) < TOLERANCE[dtype]
+    found = layer_norm(values, lacking, norm)
+    assert found.dtype == dtype
+    assert difference(found, normed(values, lacking, norm)) < TOLERANCE[dtype]
+
+
+def normed(values, lacking, norm):
+    """In float32, whatever the type."""
+    total = values.float() if lacking is None else values.float() + lacking
+    weight, bias = norm.weight.float(), norm.bias.float()
+    return functional.layer_norm(total, total.shape[-1:], weight, bias, norm.epsilon)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, HALF])
-@pytest.mark.parametrize(
-    ("kernel", "plain"),
-    [
-        (gelu, functional.gelu),
-        (quick_gelu, lambda values: values * torch.sigmoid(1.702 * values)),
-    ],
-)
-def test_activations(numbers, dtype, kernel, plain) -> None:
+def test_quick_gelu(numbers, dtype) -> None:
     values = numbers(3, 1000, dtype=dtype) * 3
-    expected = plain(values.float())
-    assert difference(kernel(values), expected) < TOLERANCE[dtype]
+    exact = values.float()
+    expected = exact * torch.sigmoid(1.702 * exact)
+    assert difference(quick_gelu(values), expected) < TOLERANCE[dtype]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(DEVICE == "cpu", reason="no CUDA device")
+def test_the_product_with_its_activation_is_nearer_than_the_two_by_themselves(numbers) -> None:
+    up = Linear(numbers(3072, 768, dtype=HALF) * 768**-0.5, numbers(3072, dtype=HALF))
+    down = Linear(numbers(768, 3072, dtype=HALF), numbers(768, dtype=HALF))
+    values = numbers(2, 300, 768, dtype=HALF)
+    before = functional.linear(values.double(), up.weight.double(), up.bias.double())
+    expected = functional.gelu(before)
+    found = difference(pointwise.gelu_between(values, up, down), expected)
+    assert found < difference(functional.gelu(up(values)), expected) < 4e-3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(HALF, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("pictures", "grid", "channels", "outputs", "stride"),
+    [(2, 5, 24, 48, 1), (3, 6, 64, 130, 2), (1, 7, 80, 16, 2)],
+)
+def test_convolution(numbers, dtype, pictures, grid, channels, outputs, stride) -> None:
+    values = numbers(pictures, grid, grid, channels, dtype=dtype)
+    kernel = numbers(outputs, 9 * channels, dtype=dtype) * (9 * channels) ** -0.5
+    shape = (outputs, 3, 3, channels)
+    # In double precision, because cuDNN would multiply float32 in TF32.
+    expected = functional.conv2d(
+        values.double().permute(0, 3, 1, 2),
+        kernel.double().view(shape).permute(0, 3, 1, 2),
+        stride=stride,
+        padding=1,
+    ).permute(0, 2, 3, 1)
+    found = convolved(values, kernel, stride=stride)
+    assert (found.shape, found.dtype) == (expected.shape, dtype)
+    assert difference(found, expected) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(HALF, marks=pytest.mark.long)])
+@pytest.mark.parametrize("width", [16, 24])
+def test_attention_over_views_of_all_sizes(numbers, dtype, width) -> None:
+    """Each row sees all of its own view, and padding is left at zero."""
+    lengths, heads = [70, 5, 64, 1], 2
+    qkv = numbers(sum(lengths) + 9, 3 * heads * width, dtype=dtype)
+    tiles = functional.pad(torch.from_numpy(row_tiles(lengths)), (0, 0, 0, 2)).to(DEVICE)
+    found = attend_prompts(qkv, tiles, heads, causal=False)
+    views = torch.split(qkv[: sum(lengths)].float().view(-1, 3, heads, width), lengths)
+    expected = [
+        functional.scaled_dot_product_attention(*view.permute(1, 2, 0, 3))
+        .transpose(0, 1)
+        .flatten(1)
+        for view in views
+    ]
+    assert difference(found[: sum(lengths)], torch.cat(expected)) < TOLERANCE[dtype]
+    assert not found[sum(lengths) :].any()
 
 
 @pytest.fixture
@@ -157,16 +211,12 @@ def is_rounded(stored, scales, expected) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, HALF])
-@pytest.mark.parametrize("width", [64, 100])
-def test_add_layer_norm_in_fp8(numbers, fp8, dtype, width) -> None:
-    stream, change = numbers(3, 5, width, dtype=dtype), numbers(3, 5, width, dtype=dtype)
+@pytest.mark.parametrize(("width", "lacks"), [(64, False), (100, True)])
+def test_layer_norm_in_fp8(numbers, fp8, dtype, width, lacks) -> None:
+    values = numbers(3, 5, width, dtype=dtype)
+    lacking = numbers(width) if lacks else None
     norm = LayerNorm(numbers(width, dtype=dtype), numbers(width, dtype=dtype), 1e-6)
-    total = stream + change
-    weight, bias = norm.weight.float(), norm.bias.float()
-    expected = functional.layer_norm(total.float(), (width,), weight, bias, norm.epsilon)
-    found_total, stored, scales = add_layer_norm_in_fp8(stream, change, norm)
-    assert difference(found_total, total) < 1e-6
-    is_rounded(stored, scales, expected)
+    is_rounded(*layer_norm_in_fp8(values, lacking, norm), normed(values, lacking, norm))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, HALF])
@@ -224,7 +274,7 @@ def test_the_towers_together(monkeypatch, golden_config, golden_weights) -> None
     views = [torch.randint(0, 256, (1, 3, side, side), dtype=torch.uint8) for side in (48, 96)]
     views = [view.to(DEVICE) for view in views]
     expected = [vision.features(view) for view in views]
-    for module in (pointwise, pixels, sam_attention):
+    for module in (clip, pointwise, pixels, sam, sam_attention):
         monkeypatch.setattr(module, "has_kernels", lambda *_: True)
     for view, plain in zip(views, expected, strict=True):
         assert difference(vision.features(view), plain) < 1e-4
@@ -236,7 +286,7 @@ def test_the_towers_together_in_fp8(monkeypatch, fp8, golden_config, golden_weig
     vision = Vision(golden_config, weights, capture=False)
     view = torch.randint(0, 256, (1, 3, 96, 96), dtype=torch.uint8).to(DEVICE)
     plain = vision.features(view)
-    for module in (pointwise, pixels, sam_attention):
+    for module in (clip, pointwise, pixels, sam, sam_attention):
         monkeypatch.setattr(module, "has_kernels", lambda *_: True)
     assert difference(vision.features(view), plain) < 2e-2
 

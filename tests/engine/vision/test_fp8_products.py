@@ -10,7 +10,8 @@ import torch
 from torch.nn import functional
 
 from deepseek_ocr_rag.engine.vision.fp8_products import RoundedRows, product, rounded
-from deepseek_ocr_rag.engine.vision.pointwise import add_norm_for, gelu_for
+from deepseek_ocr_rag.engine.vision.pointwise import gelu_between, norm_for
+from deepseek_ocr_rag.engine.vision.residual import add_product, lacking_biases
 from deepseek_ocr_rag.engine.vision.towers import Vision
 from deepseek_ocr_rag.engine.weights.loading import random_weights
 from deepseek_ocr_rag.engine.weights.quantization import quantize, quantize_first_tower, quantized
@@ -74,20 +75,42 @@ def test_a_layer_that_is_not_in_fp8_refuses_rounded_values() -> None:
 
 
 def test_norms_and_activations_round_for_a_layer_in_fp8_only() -> None:
-    layer, values, change = linear(40, 96), torch.randn(5, 96), torch.randn(5, 96)
+    up, layer, values, lacking = (
+        linear(96, 30), linear(40, 96), torch.randn(5, 96), torch.randn(96),
+    )  # fmt: skip
     norm = LayerNorm(torch.randn(96), torch.randn(96), 1e-6)
-    activated = functional.gelu(values)
-    for given in (None, change):
+    before = torch.randn(5, 30)
+    activated = functional.gelu(up(before))
+    for given in (None, lacking):
         total = values if given is None else values + given
         normed = functional.layer_norm(total, (96,), norm.weight, norm.bias, norm.epsilon)
         for found, expected in (
-            (partial(add_norm_for, values=values.clone(), change=given, norm=norm), normed),
-            (lambda layer: (None, gelu_for(layer, values.clone())), activated),
+            (partial(norm_for, values=values, norm=norm, lacking=given), normed),
+            (partial(gelu_between, before, up), activated),
         ):
-            torch.testing.assert_close(found(layer)[1], expected)
-            rows = found(in_fp8(layer))[1]
+            torch.testing.assert_close(found(layer), expected)
+            rows = found(in_fp8(layer))
             assert torch.equal(rows.stored.float(), rounded(expected).stored.float())
             assert torch.equal(rows.scales, rounded(expected).scales)
+
+
+def test_a_product_is_added_without_its_bias() -> None:
+    layer, values = linear(40, 96), torch.randn(3, 5, 96)
+    for given, own in ((values, layer), (rounded(values), in_fp8(layer))):
+        stream = torch.randn(3, 5, 40)
+        expected = stream + product(given, own) - layer.bias
+        add_product(stream, given, own)
+        torch.testing.assert_close(stream, expected)
+
+
+def test_a_stream_lacks_the_biases_of_the_layers_so_far() -> None:
+    layers = [linear(40, 96) for _ in range(3)]
+    found = lacking_biases(Linear(layer.weight, layer.bias.bfloat16()) for layer in layers)
+    biases = [layer.bias.bfloat16().float() for layer in layers]
+    assert len(found) == 4
+    assert not found[0].any()
+    torch.testing.assert_close(found[2], biases[0] + biases[1])
+    torch.testing.assert_close(found[3], biases[0] + biases[1] + biases[2])
 
 
 @pytest.fixture(params=["golden", "second"])

@@ -7,16 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from deepseek_ocr_rag.engine.vision.towers import (
-    BATCH_PATCHES,
-    BATCHES,
-    MAX_PADDING,
-    Vision,
-    batch_sizes,
-)
+from deepseek_ocr_rag.engine.vision import graphs
+from deepseek_ocr_rag.engine.vision.towers import Vision
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.model.families import FAMILIES
 
@@ -101,11 +94,51 @@ def test_views_that_cannot_be_cut_into_patches_are_refused(vision, shape) -> Non
         vision.embed([page])
 
 
-@given(count=st.integers(0, 500), patches=st.sampled_from([64, 1024, 1600, 4096, 6400, 10**6]))
-def test_batches_are_few_sizes_that_fit(count, patches) -> None:
-    sizes = batch_sizes(count, patches)
-    padding = sum(sizes) - count
-    assert padding == 0 or 0 < padding < sizes[-1] <= MAX_PADDING * (sizes[-1] - padding)
-    assert set(sizes) <= set(BATCHES)
-    assert all(size == 1 or size * patches <= BATCH_PATCHES for size in sizes)
-    assert sizes == sorted(sizes, reverse=True)
+class GraphOnCpu:
+    """Computes again what a CUDA graph would replay, in buffers that keep what was in them."""
+
+    def __init__(self, compute, *examples, beside=None) -> None:
+        self.compute, self.buffers = compute, [example.clone() for example in examples]
+
+    def __call__(self, *given):
+        for buffer, values in zip(self.buffers, given, strict=True):
+            buffer[: len(values)] = values
+        return self.compute(*self.buffers)[: len(given[0])].clone()
+
+
+def test_nothing_of_an_earlier_call_is_seen_in_a_graph(
+    monkeypatch, vision, golden_config, golden_weights
+) -> None:
+    """Many views, then few in the same graphs, then more again."""
+    monkeypatch.setattr(graphs, "VisionGraph", GraphOnCpu)
+    captured = Vision(golden_config, golden_weights.vision, capture=True)
+    few, many = random_page(128, (2, 1), seed=1), random_page(192, (2, 2), tile_side=128, seed=3)
+    for pages in ([many, few], [few], [few, many]):
+        for found, expected in zip(captured.embed(pages), vision.embed(pages), strict=True):
+            assert (found - expected).abs().max() < 1e-4
+
+
+def test_tiles_are_made_when_the_tower_has_begun_with_the_whole_page(
+    monkeypatch, golden_config, golden_weights
+) -> None:
+    """A page alone would wait for them, half a millisecond."""
+    vision = Vision(golden_config, golden_weights.vision)
+    done: list[str] = []
+    work = vision._sam
+
+    def begin(views):
+        done.append(f"tower {len(views)}")
+        return work(views)
+
+    class Page:
+        global_view = torch.zeros(3, 64, 64, dtype=torch.uint8)
+        grid = (2, 1)
+
+        @property
+        def tiles(self):
+            done.append("tiles")
+            return torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+
+    monkeypatch.setattr(vision, "_sam", begin)
+    vision.embed([Page()])
+    assert done == ["tower 1", "tiles", "tower 2"]

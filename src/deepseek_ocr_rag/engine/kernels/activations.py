@@ -1,4 +1,4 @@
-"""Computes the activations of the vision towers in one pass: in place, or rounded to fp8."""
+"""Computes activations of the vision towers in one pass: in place, or rounded to fp8."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .launching import launch
 
-__all__ = ["gelu", "gelu_in_fp8", "quick_gelu"]
+__all__ = ["gelu_in_fp8", "quick_gelu"]
 
 BLOCK = 2048
 
@@ -40,35 +40,18 @@ def _gelu(value):
 
 
 @triton.jit
-def _activate(values, count, QUICK: tl.constexpr, BLOCK: tl.constexpr):
+def _quick_gelu(values, count, BLOCK: tl.constexpr):
     offset = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = offset < count
     value = tl.load(values + offset, mask=inside, other=0.0).to(tl.float32)
-    result = value * tl.sigmoid(1.702 * value) if QUICK else _gelu(value)
+    result = value * tl.sigmoid(1.702 * value)
     tl.store(values + offset, result.to(values.dtype.element_ty), mask=inside)
-
-
-def gelu(values: Tensor) -> Tensor:
-    """See :func:`.pointwise.gelu`; overwrites its argument."""
-    count = values.numel()
-    launch(
-        _activate,
-        (triton.cdiv(count, BLOCK),),
-        values,
-        count,
-        QUICK=False,
-        BLOCK=BLOCK,
-        num_warps=8,
-    )
-    return values
 
 
 def quick_gelu(values: Tensor) -> Tensor:
     """See :func:`.pointwise.quick_gelu`; overwrites its argument."""
     count = values.numel()
-    launch(
-        _activate, (triton.cdiv(count, BLOCK),), values, count, QUICK=True, BLOCK=BLOCK, num_warps=8
-    )
+    launch(_quick_gelu, (triton.cdiv(count, BLOCK),), values, count, BLOCK=BLOCK, num_warps=8)
     return values
 
 

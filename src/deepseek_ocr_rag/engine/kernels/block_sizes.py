@@ -12,6 +12,7 @@ __all__ = [
     "ExpertTuning",
     "attention_tuning",
     "expert_tuning",
+    "few_expert_tuning",
     "product_tuning",
 ]
 
@@ -55,13 +56,15 @@ SINGLE: Final = (
 """The same for single queries over an fp8 cache."""
 
 EXPERTS: Final = (
-    (16, ExpertTuning(tokens=16, outputs=64, inputs=128, warps=4, stages=4)),
     (128, ExpertTuning(tokens=16, outputs=128, inputs=128, warps=4, stages=3)),
     (384, ExpertTuning(tokens=32, outputs=128, inputs=64, warps=4, stages=3)),
     (1024, ExpertTuning(tokens=64, outputs=128, inputs=64, warps=8, stages=4)),
     (None, ExpertTuning(tokens=128, outputs=128, inputs=64, warps=8, stages=4)),
 )
 """Each tuning with the largest number of tokens for which it is used."""
+
+PROMPTS_SECOND: Final = ExpertTuning(tokens=128, outputs=256, inputs=64, warps=8, stages=4)
+"""The second product of more than 1,024 tokens; otherwise both have the same tuning."""
 
 FP8_EXPERTS: Final = (
     (
@@ -108,8 +111,23 @@ FP8_EXPERTS: Final = (
 channels that the first stores with one scale."""
 
 
-PRODUCT: Final = ExpertTuning(tokens=16, outputs=64, inputs=128, warps=4, stages=4)
-"""The same for linear layers of 2 to 16 tokens."""
+FEW_EXPERTS: Final = (
+    (
+        ExpertTuning(16, 64, 128, warps=4, stages=3),
+        ExpertTuning(16, 64, 128, warps=4, stages=4),
+    ),
+    (
+        ExpertTuning(32, 64, 64, warps=4, stages=4),
+        ExpertTuning(32, 64, 64, warps=4, stages=6),
+    ),
+)
+"""The same for experts of few tokens, all of which a program multiplies, for both products."""
+
+PRODUCTS: Final = (
+    (16, ExpertTuning(tokens=16, outputs=64, inputs=256, warps=4, stages=3)),
+    (None, ExpertTuning(tokens=32, outputs=64, inputs=256, warps=4, stages=3)),
+)
+"""The same for linear layers of 2 tokens and more."""
 
 EIGHT_BIT_PRODUCTS: Final = (
     (16, ExpertTuning(tokens=16, outputs=32, inputs=128, warps=2, stages=4)),
@@ -144,11 +162,19 @@ def expert_tuning(
         first, second = next(pair for most, pair in FP8_EXPERTS if most is None or tokens <= most)
     else:
         first = next(tuning for most, tuning in EXPERTS if most is None or tokens <= most)
-        if dtype == torch.float32:
-            # float32 takes twice the bytes of the measured types.
-            first = replace(first, inputs=first.inputs // 2)
-        second = first
+        second = PROMPTS_SECOND if tokens > EXPERTS[-2][0] else first
+        first, second = _for_type(first, dtype), _for_type(second, dtype)
     room = shared_memory // dtype.itemsize
+    return _fitted(first, room, matrices=2), _fitted(second, room, matrices=1)
+
+
+def few_expert_tuning(
+    tokens: int, dtype: torch.dtype, shared_memory: int
+) -> tuple[ExpertTuning, ExpertTuning]:
+    """Choose the tunings of both products where a program multiplies all tokens."""
+    first, second = next(pair for pair in FEW_EXPERTS if tokens <= pair[0].tokens)
+    room = shared_memory // dtype.itemsize
+    first, second = _for_type(first, dtype), _for_type(second, dtype)
     return _fitted(first, room, matrices=2), _fitted(second, room, matrices=1)
 
 
@@ -156,13 +182,14 @@ def product_tuning(
     tokens: int, dtype: torch.dtype, shared_memory: int, *, eight_bits: bool
 ) -> ExpertTuning:
     """Choose the tuning of a linear layer, as :func:`expert_tuning`."""
-    tuning = PRODUCT
-    if eight_bits:
-        table = EIGHT_BIT_PRODUCTS
-        tuning = next(tuning for most, tuning in table if most is None or tokens <= most)
-    if dtype == torch.float32:
-        tuning = replace(tuning, inputs=tuning.inputs // 2)
-    return _fitted(tuning, shared_memory // dtype.itemsize, matrices=1)
+    table = EIGHT_BIT_PRODUCTS if eight_bits else PRODUCTS
+    tuning = next(tuning for most, tuning in table if most is None or tokens <= most)
+    return _fitted(_for_type(tuning, dtype), shared_memory // dtype.itemsize, matrices=1)
+
+
+def _for_type(tuning: ExpertTuning, dtype: torch.dtype) -> ExpertTuning:
+    """Read less at once of float32, which takes twice the bytes of the measured types."""
+    return replace(tuning, inputs=tuning.inputs // 2) if dtype == torch.float32 else tuning
 
 
 def _fitted(tuning: ExpertTuning, room: int, *, matrices: int) -> ExpertTuning:

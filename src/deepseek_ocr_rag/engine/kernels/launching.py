@@ -40,8 +40,9 @@ def await_previous():
     """Let the next kernel be launched, and wait for the end of the one before.
 
     In a kernel that may be launched ahead nothing stands before it but reads of weights, which never
-    change: nothing that the kernel before it writes can be read earlier, and nothing that it reads
-    can be overwritten.
+    change, and of the tokens' slots, positions, lengths and blocks, which have been written when the
+    first norm of a step begins, and change once its last kernel runs. Nothing else that the kernels
+    before it write can be read earlier, and nothing that they read can be overwritten.
     """
     if AHEAD:
         tl.extra.cuda.gdc_launch_dependents()
@@ -71,8 +72,8 @@ def launch(
 ) -> None:
     """Launch a kernel; within :func:`compiling`, only compile it.
 
-    A kernel that begins with :func:`await_previous` gives the number of its ``rows``: if they are
-    few, it is launched ahead (programmatic dependent launch), which hides about a microsecond.
+    A kernel with :func:`await_previous` gives the number of its ``rows``: if they are few, it is
+    launched ahead (programmatic dependent launch), which hides about a microsecond.
     """
     if AHEAD and rows is not None and rows <= MOST_ROWS_AHEAD:
         constants["launch_pdl"] = True

@@ -1,6 +1,6 @@
 """Computes linear layers of few tokens, whose weights are all that takes time to read.
 
-As in :mod:`.moe`, the weights are the left operand. A kernel that is launched ahead reads its weights,
+As in :mod:`.experts.moe`, the weights are the left operand. A kernel that is launched ahead reads its weights,
 which never change, while the kernel before it still runs. With many tokens PyTorch's products are
 faster.
 """
@@ -22,7 +22,7 @@ from .launching import await_previous, fetch_ahead, launch, shared_memory
 
 __all__ = ["product"]
 
-MOST_TOKENS: Final = 16
+MOST_TOKENS: Final = 32
 MOST_OUTPUTS: Final = 4096
 MOST_INPUTS: Final = 2048
 """Most tokens, and the largest weights in 16 bits, that are multiplied here if there are several."""

@@ -1,4 +1,4 @@
-"""Adds to the residual stream and norms it, in one kernel: in the decoder, and in the towers."""
+"""Norms the residual stream and what was just added to it: in the decoder, and in the towers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from torch import Tensor
 from ..weights.tensors import LayerNorm
 from .launching import await_previous, launch
 
-__all__ = ["add_layer_norm", "add_layer_norm_in_fp8", "add_rms_norm"]
+__all__ = ["add_rms_norm", "layer_norm", "layer_norm_in_fp8"]
 
 
 @triton.jit
 def _add_rms_norm(
     residual, update, weight, normed, width, epsilon, PARTS: tl.constexpr, BLOCK: tl.constexpr
 ):
-    await_previous()
     token = tl.program_id(0)
     channel = tl.arange(0, BLOCK)
     inside = channel < width
+    factor = tl.load(weight + channel, mask=inside, other=0.0).to(tl.float32)
+    await_previous()
     value = tl.load(residual + token * width + channel, mask=inside, other=0.0)
     if PARTS > 0:
         for part in tl.static_range(PARTS):
@@ -28,7 +29,6 @@ def _add_rms_norm(
             value += tl.load(update + offset, mask=inside, other=0.0).to(tl.float32)
         tl.store(residual + token * width + channel, value, mask=inside)
     mean_square = tl.sum(value * value, 0) / width
-    factor = tl.load(weight + channel, mask=inside, other=0.0).to(tl.float32)
     result = value * tl.rsqrt(mean_square + epsilon) * factor
     tl.store(normed + token * width + channel, result.to(normed.dtype.element_ty), mask=inside)
 
@@ -48,7 +48,9 @@ def add_rms_norm(residual: Tensor, update: Tensor | None, weight: Tensor, epsilo
         normed,
         width,
         epsilon,
-        rows=tokens,
+        # The first of a step waits for all that was launched before it, so that those behind it may
+        # read where the tokens stand before they wait.
+        rows=None if update is None else tokens,
         PARTS=parts,
         BLOCK=triton.next_power_of_2(width),
         num_warps=4,
@@ -57,9 +59,9 @@ def add_rms_norm(residual: Tensor, update: Tensor | None, weight: Tensor, epsilo
 
 
 @triton.jit
-def _add_layer_norm(
-    stream,
-    change,
+def _layer_norm(
+    values,
+    lacking,
     weight,
     bias,
     normed,
@@ -67,6 +69,7 @@ def _add_layer_norm(
     rows,
     width,
     epsilon,
+    LACKING: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
     LARGEST: tl.constexpr,
@@ -77,11 +80,9 @@ def _add_layer_norm(
     known = channel < width
     inside = (row < rows)[:, None] & known[None, :]
     offset = row.to(tl.int64)[:, None] * width + channel[None, :]
-    total = tl.load(stream + offset, mask=inside, other=0.0)
-    total += tl.load(change + offset, mask=inside, other=0.0)
-    tl.store(stream + offset, total, mask=inside)
-    # The norm sees the sum as it was stored, as in the published code.
-    value = total.to(tl.float32)
+    value = tl.load(values + offset, mask=inside, other=0.0).to(tl.float32)
+    if LACKING:
+        value += tl.load(lacking + channel, mask=known, other=0.0).to(tl.float32)[None, :]
     mean = tl.sum(value, 1) / width
     centred = tl.where(known[None, :], value - mean[:, None], 0.0)
     spread = tl.rsqrt(tl.sum(centred * centred, 1) / width + epsilon)
@@ -95,37 +96,38 @@ def _add_layer_norm(
     tl.store(normed + offset, result.to(normed.dtype.element_ty), mask=inside)
 
 
-def add_layer_norm(stream: Tensor, change: Tensor, norm: LayerNorm) -> tuple[Tensor, Tensor]:
-    """See :func:`.pointwise.add_norm`; the sum overwrites ``stream``."""
-    normed = torch.empty_like(stream)
-    _launch_add_layer_norm(stream, change, norm, normed, None)
-    return stream, normed
+def layer_norm(values: Tensor, lacking: Tensor | None, norm: LayerNorm) -> Tensor:
+    """See :func:`.pointwise.layer_norm`; ``values`` must be contiguous."""
+    normed = torch.empty_like(values)
+    _launch_layer_norm(values, lacking, norm, normed, None)
+    return normed
 
 
-def add_layer_norm_in_fp8(
-    stream: Tensor, change: Tensor, norm: LayerNorm
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Add and norm likewise, and round each row of the norm with a scale of its own.
+def layer_norm_in_fp8(
+    values: Tensor, lacking: Tensor | None, norm: LayerNorm
+) -> tuple[Tensor, Tensor]:
+    """Norm likewise, and round each row with a scale of its own.
 
-    Returns the sum, the norm in fp8, and its scales, float32, ``(..., 1)``.
+    Returns the norm in fp8, and its scales, float32, ``(..., 1)``.
     """
-    normed = torch.empty_like(stream, dtype=torch.float8_e4m3fn)
-    scales = torch.empty(*stream.shape[:-1], 1, dtype=torch.float32, device=stream.device)
-    _launch_add_layer_norm(stream, change, norm, normed, scales)
-    return stream, normed, scales
+    normed = torch.empty_like(values, dtype=torch.float8_e4m3fn)
+    scales = torch.empty(*values.shape[:-1], 1, dtype=torch.float32, device=values.device)
+    _launch_layer_norm(values, lacking, norm, normed, scales)
+    return normed, scales
 
 
-def _launch_add_layer_norm(
-    stream: Tensor, change: Tensor, norm: LayerNorm, normed: Tensor, scales: Tensor | None
+def _launch_layer_norm(
+    values: Tensor, lacking: Tensor | None, norm: LayerNorm, normed: Tensor, scales: Tensor | None
 ) -> None:
-    width = stream.shape[-1]
-    rows = stream.numel() // width
-    at_once = 4
+    width = values.shape[-1]
+    rows = values.numel() // width
+    block = triton.next_power_of_2(width)
+    at_once = max(1, 4096 // block)
     launch(
-        _add_layer_norm,
+        _layer_norm,
         (triton.cdiv(rows, at_once),),
-        stream,
-        change,
+        values,
+        norm.weight if lacking is None else lacking,
         norm.weight,
         norm.bias,
         normed,
@@ -133,8 +135,9 @@ def _launch_add_layer_norm(
         rows,
         width,
         norm.epsilon,
+        LACKING=lacking is not None,
         ROWS=at_once,
-        BLOCK=triton.next_power_of_2(width),
+        BLOCK=block,
         LARGEST=0.0 if scales is None else torch.finfo(normed.dtype).max,
         num_warps=4,
     )

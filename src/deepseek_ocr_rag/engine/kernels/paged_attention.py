@@ -79,7 +79,6 @@ def _attend_chunk(
     SCALED: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    await_previous()
     row = tl.program_id(0) // heads
     head = tl.program_id(0) % heads
     chunk = tl.program_id(1)
@@ -89,6 +88,7 @@ def _attend_chunk(
     first = chunk * CHUNK
     if first >= seen:
         return
+    await_previous()
     own = tl.minimum(tl.arange(0, MATRIX_ROWS), QUERIES - 1)
     channel = tl.arange(0, WIDTH)
     each = tl.arange(0, TILE)
@@ -176,7 +176,6 @@ def _attend_chunk_singly(
     STAGES: tl.constexpr,
 ):
     """Attend with one query a row over an fp8 cache; converting for matrix units takes longer."""
-    await_previous()
     row = tl.program_id(0) // heads
     head = tl.program_id(0) % heads
     chunk = tl.program_id(1)
@@ -184,6 +183,7 @@ def _attend_chunk_singly(
     first = chunk * CHUNK
     if first >= seen:
         return
+    await_previous()
     channel = tl.arange(0, WIDTH)
     each = tl.arange(0, TILE)
     query = tl.load(queries + row * query_stride + head * WIDTH + channel).to(tl.float32) * factor
@@ -241,12 +241,12 @@ def _join_chunks(
     AT_ONCE: tl.constexpr,
     WINDOWED: tl.constexpr,
 ):
-    await_previous()
     query = tl.program_id(0)
     head = tl.program_id(1)
     _slot, _cached, seen, _prompt, _left_out = _span(
         slots, lengths, prompts, query // QUERIES, window, QUERIES, WINDOWED
     )
+    await_previous()
     used = tl.cdiv(seen, CHUNK)
     channel = tl.arange(0, WIDTH)
     start = (query * heads + head) * chunks

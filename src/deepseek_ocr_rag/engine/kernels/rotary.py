@@ -69,7 +69,6 @@ def _rotate_and_store(
     SCALED: tl.constexpr,
     STORED: tl.constexpr,
 ):
-    await_previous()
     token = tl.program_id(0)
     head = tl.program_id(1)
     channel = tl.arange(0, HALF)
@@ -78,6 +77,7 @@ def _rotate_and_store(
     cell = (block.to(tl.int64) * heads + head) * BLOCK_SIZE + position % BLOCK_SIZE
     cosine = tl.load(angles + position * HALF + channel)
     sine = tl.load(angles + (most_positions + position) * HALF + channel)
+    await_previous()
 
     width = heads * 2 * HALF
     query = qkv + token.to(tl.int64) * 3 * width + head * 2 * HALF + channel

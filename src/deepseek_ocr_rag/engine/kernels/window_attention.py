@@ -31,6 +31,9 @@ NEVER = -30_000.0
 BLOCK = 8
 """Side of a block of keys in patches: 8 rows and 8 columns fill a matrix unit's 16."""
 
+LINE = 64
+"""Queries of a line of the picture whose biases are computed at once."""
+
 LARGEST_WINDOW = 16
 """Largest side of a window whose keys are a single block."""
 
@@ -44,7 +47,7 @@ class WindowTuning:
     stages: int  # blocks that are loaded ahead (software pipelining)
 
 
-WINDOWS: Final = WindowTuning(queries=64, warps=4, stages=1)
+WINDOWS: Final = WindowTuning(queries=64, warps=4, stages=2)
 SMALL_PICTURES: Final = WindowTuning(queries=128, warps=8, stages=3)
 LARGE_PICTURES: Final = WindowTuning(queries=64, warps=4, stages=3)
 """The fastest found for windows of 14, pictures of 40 and of 64 patches
@@ -63,37 +66,36 @@ def _terms(
     FILLED_UP: tl.constexpr,
     WIDTH: tl.constexpr,
     QUERIES: tl.constexpr,
-    DISTANCES: tl.constexpr,
     KEYS: tl.constexpr,
     FACTOR: tl.constexpr,
     NEVER: tl.constexpr,
 ):
-    """Compute the bias of each row and column of a query's window, times ``FACTOR``."""
-    patches = grid * grid
-    picture = tl.program_id(1) // heads
-    head = tl.program_id(1) % heads
-    patch = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
-    inside = patch < patches
-    channel = tl.arange(0, WIDTH)
-    offset = (picture * patches + patch) * (3 * heads * WIDTH) + head * WIDTH
-    query = tl.load(qkv + offset[:, None] + channel[None, :], mask=inside[:, None], other=0.0)
-    distance = tl.arange(0, DISTANCES)
-    known = distance < 2 * SIDE - 1
-    vector = distance[None, :] * WIDTH + channel[:, None]
-    above = tl.load(rows + vector, mask=known[None, :], other=0.0)
-    before = tl.load(columns + vector, mask=known[None, :], other=0.0)
+    """Compute the biases of one row or column of the picture, times ``FACTOR``.
 
-    key = tl.arange(0, KEYS)[None, :]
-    start = terms + (picture * heads + head).to(tl.int64) * patches * (2 * FILLED_UP)
-    target = start + (patch[:, None] * (2 * FILLED_UP) + key)
-    stored = inside[:, None] & (key < FILLED_UP)
-    for axis in tl.static_range(2):
-        table = above if axis == 0 else before
-        own = (patch // grid if axis == 0 else patch % grid) % SIDE
-        added = (tl.dot(query, table, input_precision="ieee") * FACTOR).to(query.dtype)
-        away = own[:, None] - key + (SIDE - 1)
-        found = tl.gather(added, tl.where(key < SIDE, away, 0), axis=1)
-        tl.store(target + axis * FILLED_UP, tl.where(key < SIDE, found, NEVER), mask=stored)
+    Queries of one row get the bias of each row of their windows, queries of one column that of each
+    column. They are all equally far from it, so that the biases are their product with a part of the
+    table.
+    """
+    head = tl.program_id(0)
+    line = tl.program_id(1) % grid
+    picture = tl.program_id(2) // 2
+    is_column = tl.program_id(2) % 2 == 1
+    patches = grid * grid
+    spot = tl.program_id(1) // grid * QUERIES + tl.arange(0, QUERIES)
+    inside = spot < grid
+    patch = tl.where(is_column, spot * grid + line, line * grid + spot)
+    channel = tl.arange(0, WIDTH)
+    cell = (picture * patches + patch) * (3 * heads * WIDTH) + head * WIDTH
+    query = tl.load(qkv + cell[:, None] + channel[None, :], mask=inside[:, None], other=0.0)
+    key = tl.arange(0, KEYS)
+    known = (key < SIDE)[None, :]
+    vector = (line % SIDE - key + SIDE - 1)[None, :] * WIDTH + channel[:, None]
+    part = tl.load((columns if is_column else rows) + vector, mask=known, other=0.0)
+    found = tl.dot(query, part, input_precision="ieee") * FACTOR
+    found = tl.where(known, found, NEVER).to(terms.dtype.element_ty)
+    offset = ((picture * heads + head).to(tl.int64) * patches + patch) * (2 * FILLED_UP)
+    target = terms + offset[:, None] + tl.where(is_column, FILLED_UP, 0) + key[None, :]
+    tl.store(target, found, mask=inside[:, None] & (key < FILLED_UP)[None, :])
 
 
 @triton.jit(do_not_specialize=["grid"])
@@ -115,9 +117,10 @@ def _within_windows(
     """Compute one head of one window: all keys at once, the queries in turn."""
     patches = grid * grid
     width = heads * WIDTH
-    window = tl.program_id(0) % (across * across)
-    picture = tl.program_id(0) // (across * across)
-    head = tl.program_id(1)
+    # Heads first: programs that run side by side read the same lines.
+    head = tl.program_id(0)
+    window = tl.program_id(1) % (across * across)
+    picture = tl.program_id(1) // (across * across)
     top = window // across * SIDE
     left = window % across * SIDE
     channel = tl.arange(0, WIDTH)
@@ -139,7 +142,8 @@ def _within_windows(
     is_own = (part == row[None, :]) | (part == FILLED_UP + column[None, :])
     ones = is_own.to(key.dtype)
 
-    for first in tl.range(0, FILLED_UP * FILLED_UP, QUERIES, num_stages=STAGES):
+    inside = tl.minimum(SIDE, grid - top)
+    for first in tl.range(0, inside * FILLED_UP, QUERIES, num_stages=STAGES):
         own = first + tl.arange(0, QUERIES)
         asked = (own // FILLED_UP < SIDE) & (own % FILLED_UP < SIDE)
         asked &= (top + own // FILLED_UP < grid) & (left + own % FILLED_UP < grid)
@@ -266,7 +270,7 @@ def window_attention(
     terms = qkv.new_empty(pictures, heads, grid * grid, 2 * filled_up)
     launch(
         _terms,
-        (triton.cdiv(grid * grid, 64), pictures * heads),
+        (heads, triton.cdiv(grid, LINE) * grid, 2 * pictures),
         qkv,
         rows,
         columns,
@@ -276,13 +280,12 @@ def window_attention(
         SIDE=side,
         FILLED_UP=filled_up,
         WIDTH=width,
-        QUERIES=64,
-        DISTANCES=triton.next_power_of_2(2 * side),
-        KEYS=triton.next_power_of_2(filled_up),
+        QUERIES=LINE,
+        KEYS=max(16, triton.next_power_of_2(filled_up)),
         # Biases are added before the scores are scaled.
         FACTOR=width**0.5,
         NEVER=NEVER,
-        num_warps=4 if side <= 64 else 8,
+        num_warps=4,
     )
     result = qkv.new_empty(pictures, grid, grid, channels // 3)
     factor = width**-0.5 * LOG2_E
@@ -291,7 +294,7 @@ def window_attention(
         across = triton.cdiv(grid, side)
         launch(
             _within_windows,
-            (pictures * across**2, heads),
+            (heads, pictures * across**2),
             qkv,
             bias,
             terms,

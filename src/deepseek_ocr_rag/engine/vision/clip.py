@@ -2,30 +2,24 @@
 
 Source: the published modeling code of DeepSeek-OCR (``deepencoder``), which
 follows CLIP ViT-L (Radford et al. 2021) but has no patch embedding of its own.
+
+Views of all sizes go through its layers together, as rows one after the other: those of a page alone
+are too few for a GPU.
 """
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..weights.config import ClipConfig
 from ..weights.tensors import ClipLayer, ClipWeights
-from .pointwise import add_norm, layer_norm, quick_gelu
+from .pointwise import has_kernels, layer_norm, quick_gelu
 from .positions import fitted_grid
+from .residual import add_product, lacking_biases
 
 __all__ = ["Clip"]
-
-ATTENTION: Final = [
-    SDPBackend.FLASH_ATTENTION,
-    SDPBackend.EFFICIENT_ATTENTION,
-    SDPBackend.MATH,
-]
-"""All but cuDNN's, which plans each number of views anew: 0.6 s of a start, for 1 % of the towers' time."""
 
 
 class Clip:
@@ -35,29 +29,52 @@ class Clip:
         self._config = config
         self._weights = weights
         self._positions: dict[int, Tensor] = {}
+        self._lacking = lacking_biases(
+            layer for each in weights.layers for layer in (each.projection, each.down)
+        )
 
-    def __call__(self, patches: Tensor) -> Tensor:
-        """Encode ``(pictures, grid, grid, width)`` as ``(pictures, grid * grid, width)``."""
-        weights = self._weights
-        positions = self._fit(patches.shape[1])
-        start = weights.start.expand(patches.shape[0], 1, -1)
-        stream = torch.cat((start, patches.flatten(1, 2)), dim=1) + positions
-        stream = layer_norm(stream, weights.input_norm)
-        change = None
-        for layer in weights.layers:
-            stream, normed = add_norm(stream, change, layer.attention_norm)
-            stream, normed = add_norm(stream, self._attend(layer, normed), layer.mlp_norm)
-            change = layer.down(quick_gelu(layer.up(normed)))
-        stream = stream if change is None else stream + change
-        return stream[:, 1:]
+    def rows(self, patches: Tensor) -> Tensor:
+        """Make the rows of views of one size, ``(views, grid, grid, width)``.
 
-    def _attend(self, layer: ClipLayer, normed: Tensor) -> Tensor:
-        pictures, length, width = normed.shape
-        qkv = layer.qkv(normed).view(pictures, length, 3, self._config.heads, -1)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)
-        with sdpa_kernel(ATTENTION):
-            seen = functional.scaled_dot_product_attention(query, key, value)
-        return layer.projection(seen.transpose(1, 2).reshape(pictures, length, width))
+        A view has a row for the class token, and one for each patch: what the layers take, and the patch
+        as it was. Returns ``(views, 1 + grid * grid, 2 * width)``.
+        """
+        start = self._weights.start.expand(patches.shape[0], 1, -1)
+        tokens = torch.cat((start, patches.flatten(1, 2)), dim=1)
+        placed = tokens + self._fit(patches.shape[1])
+        return torch.cat((layer_norm(placed, self._weights.input_norm), tokens), dim=-1)
+
+    def __call__(self, rows: Tensor, tiles: Tensor) -> Tensor:
+        """Encode the rows of views, one after the other, ``(rows, 2 * width)``.
+
+        ``tiles`` says which belong together, see :meth:`..ops.Ops.attend_prompts`. Returns the encoded
+        rows, with the patches as they were: ``(rows, 2 * width)``.
+        """
+        stream, patches = (part.contiguous() for part in rows.chunk(2, dim=-1))
+        lacking = iter(self._lacking)
+        for layer in self._weights.layers:
+            normed = layer_norm(stream, layer.attention_norm, next(lacking))
+            add_product(stream, self._attend(layer, normed, tiles), layer.projection)
+            normed = layer_norm(stream, layer.mlp_norm, next(lacking))
+            add_product(stream, quick_gelu(layer.up(normed)), layer.down)
+        encoded = (stream + next(lacking)).to(stream.dtype)
+        return torch.cat((encoded, patches), dim=-1)
+
+    def _attend(self, layer: ClipLayer, normed: Tensor, tiles: Tensor) -> Tensor:
+        qkv = layer.qkv(normed)
+        # The kernel takes any type of number.
+        if has_kernels(qkv, torch.bfloat16):
+            from ..kernels.prompt_attention import attend_prompts
+
+            return attend_prompts(qkv, tiles, self._config.heads, causal=False)
+        seen = torch.zeros_like(normed)
+        for start, first, length in tiles.tolist():
+            if first == 0 and length > 0:
+                view = qkv[start : start + length].view(length, 3, self._config.heads, -1)
+                query, key, value = view.permute(1, 2, 0, 3)[:, None]
+                found = functional.scaled_dot_product_attention(query, key, value)
+                seen[start : start + length] = found[0].transpose(0, 1).flatten(1)
+        return seen
 
     def _fit(self, grid: int) -> Tensor:
         if grid not in self._positions:

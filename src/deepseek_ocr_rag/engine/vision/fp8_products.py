@@ -40,13 +40,14 @@ def rounded(values: Tensor) -> RoundedRows:
     return RoundedRows((exact / scales).to(torch.float8_e4m3fn), scales, values.dtype)
 
 
-def product(values: Values, layer: Linear) -> Tensor:
+def product(values: Values, layer: Linear, *, biased: bool = True) -> Tensor:
     """Apply a linear layer to the last dimension of values, which are rounded if the layer is in fp8.
 
     Returns the type of the values, before they were rounded.
     """
+    bias = layer.bias if biased else None
     if isinstance(values, Tensor):
-        return layer(values)
+        return functional.linear(values, layer.weight, bias)
     if layer.scales is None:
         raise ValueError("only a layer in fp8 multiplies rounded values")
     stored, scales = values.stored.flatten(0, -2), values.scales.flatten(0, -2)
@@ -57,11 +58,11 @@ def product(values: Values, layer: Linear) -> Tensor:
             layer.weight.T,
             scales,
             layer.scales[None],
-            layer.bias,
+            bias,
             out_dtype=torch.bfloat16,
             use_fast_accum=True,
         )
     else:
-        exact = functional.linear(stored.float(), layer.weight.float())
-        result = (exact * scales * layer.scales + layer.bias).to(values.dtype)
+        exact = functional.linear(stored.float(), layer.weight.float()) * scales * layer.scales
+        result = (exact if bias is None else exact + bias).to(values.dtype)
     return result.view(*values.stored.shape[:-1], -1)

@@ -1,53 +1,76 @@
-"""CUDA graphs of the vision towers, one for each number of views."""
+"""CUDA graphs of the vision towers, one for each number of views, or of their rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["VisionGraph"]
+__all__ = ["GraphPool", "VisionGraph"]
 
 _cuda: Any = torch.cuda
 """Any, because torch does not type its streams."""
 
 
 class VisionGraph:
-    """A CUDA graph of the towers for one shape of views.
+    """A CUDA graph of work on the views of pages, for one shape of its arguments.
 
-    Launching the 500 kernels of a page from Python takes about as long as they run. The graph is
+    Launching the 300 kernels of a page from Python takes about as long as they run. The graph is
     captured on its own stream, so that it shares no cuBLAS workspace with graphs that another
     stream may replay at the same time.
 
     Args:
-        compute: The work. Its result must depend on its argument alone.
-        views: An example of the argument.
+        compute: The work. Its result must depend on its arguments alone.
+        examples: An example of each argument.
         beside: A graph whose memory pool this one shares, so that the two must not run at the same
             time.
     """
 
     def __init__(
         self,
-        compute: Callable[[Tensor], Tensor],
-        views: Tensor,
-        *,
+        compute: Callable[..., Tensor],
+        *examples: Tensor,
         beside: VisionGraph | None = None,
     ) -> None:
-        self._input = views.clone()
+        self._inputs = [example.clone() for example in examples]
         # Run it once before: compiling kernels and filling tables cannot be captured.
-        compute(self._input)
+        compute(*self._inputs)
         self._graph = torch.cuda.CUDAGraph()
         pool = None if beside is None else beside._graph.pool()
         self._stream: Any = _cuda.Stream() if beside is None else beside._stream
         with torch.cuda.graph(
             self._graph, pool=pool, stream=self._stream, capture_error_mode="thread_local"
         ):
-            self._output = compute(self._input)
+            self._output = compute(*self._inputs)
 
-    def __call__(self, views: Tensor) -> Tensor:
-        """Compute the result for views, at most as many as were captured."""
-        self._input[: len(views)].copy_(views)
+    def __call__(self, *given: Tensor) -> Tensor:
+        """Compute the result for arguments that are at most as long as those that were captured.
+
+        Returns as many rows as the first argument has. What is missing of an argument is what an earlier
+        call left there.
+        """
+        for buffer, values in zip(self._inputs, given, strict=True):
+            buffer[: len(values)].copy_(values)
         self._graph.replay()
-        return self._output[: len(views)].clone()
+        return self._output[: len(given[0])].clone()
+
+
+class GraphPool:
+    """Graphs that share memory, captured when they are first asked for.
+
+    They must not run at the same time.
+    """
+
+    def __init__(self) -> None:
+        self._graphs: dict[Hashable, VisionGraph] = {}
+
+    def graph(
+        self, key: Hashable, compute: Callable[..., Tensor], examples: Callable[[], list[Tensor]]
+    ) -> VisionGraph:
+        """Return the graph of a key. ``examples`` makes an example of each argument of the work."""
+        if key not in self._graphs:
+            beside = next(iter(self._graphs.values()), None)
+            self._graphs[key] = VisionGraph(compute, *examples(), beside=beside)
+        return self._graphs[key]

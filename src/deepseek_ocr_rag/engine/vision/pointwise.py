@@ -13,15 +13,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..weights.tensors import LayerNorm, Linear
-from .fp8_products import RoundedRows, Values, rounded
+from .fp8_products import RoundedRows, Values, product, rounded
 
 __all__ = [
-    "add_norm",
-    "add_norm_for",
-    "gelu_for",
+    "gelu_between",
     "has_kernels",
     "has_triton",
     "layer_norm",
+    "norm_for",
     "quick_gelu",
 ]
 
@@ -45,56 +44,53 @@ def has_triton() -> bool:
     return importlib.util.find_spec("triton") is not None
 
 
-def layer_norm(values: Tensor, norm: LayerNorm) -> Tensor:
-    """Apply the layer norm to the last dimension."""
+def layer_norm(values: Tensor, norm: LayerNorm, lacking: Tensor | None = None) -> Tensor:
+    """Apply the layer norm to the last dimension of ``values + lacking``.
+
+    ``lacking`` is float32, ``(width,)``; ``values`` is contiguous.
+    """
+    if has_kernels(values):
+        from ..kernels.norms import layer_norm as kernel
+
+        return kernel(values, lacking, norm)
+    if lacking is not None:
+        values = (values + lacking).to(values.dtype)
     return functional.layer_norm(values, values.shape[-1:], norm.weight, norm.bias, norm.epsilon)
 
 
-def add_norm(values: Tensor, change: Tensor | None, norm: LayerNorm) -> tuple[Tensor, Tensor]:
-    """Add a layer's output to the residual stream; return the sum and its layer norm.
-
-    ``values`` has the shape ``(..., width)`` and may be overwritten; ``change`` is None before the
-    first layer.
-    """
-    if change is None:
-        return values, layer_norm(values, norm)
-    if has_kernels(values):
-        from ..kernels.norms import add_layer_norm as kernel
-
-        return kernel(values, change, norm)
-    total = values + change
-    return total, layer_norm(total, norm)
-
-
-def add_norm_for(
-    layer: Linear, values: Tensor, change: Tensor | None, norm: LayerNorm
-) -> tuple[Tensor, Values]:
-    """Add and norm likewise; the norm is rounded if the layer that multiplies it is in fp8."""
+def norm_for(
+    layer: Linear, values: Tensor, norm: LayerNorm, lacking: Tensor | None = None
+) -> Values:
+    """Apply the layer norm likewise; it is rounded if the layer that multiplies it is in fp8."""
     if layer.scales is None:
-        return add_norm(values, change, norm)
-    if change is not None and has_kernels(values):
-        from ..kernels.norms import add_layer_norm_in_fp8 as kernel
-
-        total, stored, scales = kernel(values, change, norm)
-        return total, RoundedRows(stored, scales, values.dtype)
-    total, normed = add_norm(values, change, norm)
-    return total, rounded(normed)
-
-
-def gelu_for(layer: Linear, values: Tensor) -> Values:
-    """Compute ``x * Phi(x)``, not the tanh approximation; may overwrite the argument.
-
-    The result is rounded if the layer that multiplies it is in fp8.
-    """
+        return layer_norm(values, norm, lacking)
     if has_kernels(values):
-        from ..kernels import activations
+        from ..kernels.norms import layer_norm_in_fp8 as kernel
 
-        if layer.scales is None:
-            return activations.gelu(values)
-        stored, scales = activations.gelu_in_fp8(values)
+        stored, scales = kernel(values, lacking, norm)
         return RoundedRows(stored, scales, values.dtype)
-    result = functional.gelu(values)
-    return result if layer.scales is None else rounded(result)
+    return rounded(layer_norm(values, norm, lacking))
+
+
+def gelu_between(values: Values, up: Linear, down: Linear) -> Values:
+    """Apply a layer and ``x * Phi(x)``; the result is rounded if ``down``, which multiplies it, is in fp8.
+
+    In 16 bits on a GPU the product applies the tanh approximation of it before its sum is rounded. That
+    is nearer to the exact result than an exact function of the rounded sum.
+    """
+    if down.scales is None:
+        if isinstance(values, Tensor) and has_kernels(values):
+            rows = values.reshape(-1, values.shape[-1])
+            found = torch._addmm_activation(up.bias, rows, up.weight.T, use_gelu=True)
+            return found.view(*values.shape[:-1], -1)
+        return functional.gelu(product(values, up))
+    result = product(values, up)
+    if has_kernels(result):
+        from ..kernels.activations import gelu_in_fp8 as kernel
+
+        stored, scales = kernel(result)
+        return RoundedRows(stored, scales, result.dtype)
+    return rounded(functional.gelu(result))
 
 
 def quick_gelu(values: Tensor) -> Tensor:

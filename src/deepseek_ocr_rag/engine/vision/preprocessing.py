@@ -9,7 +9,7 @@ visibly at hard edges.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -37,13 +37,35 @@ FRACTION_BITS: Final = 22
 """Fraction bits of Pillow's fixed-point weights: 32, less 8 for the pixel and 2 for the sum."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PageTensors:
-    """The pixels of one page, before normalisation."""
+    """The views of one page, before normalisation, made when they are asked for.
 
-    global_view: Tensor  # uint8, ``(3, side, side)``
-    tiles: Tensor  # uint8, ``(columns * rows, 3, side, side)``, row by row
+    So the first tower can work on the whole page while the tiles are made.
+    """
+
+    image: Tensor  # RGB, uint8, ``(height, width, 3)``
+    mode: Mode
+    family: Family
     grid: tuple[int, int] | None  # columns and rows of tiles, or None for a page without tiles
+
+    @cached_property
+    def global_view(self) -> Tensor:
+        """The whole page, uint8, ``(3, side, side)``."""
+        side, tile_side = self.family.view_sides(self.mode)
+        if tile_side is None and side <= LARGEST_PLAIN_RESIZE:
+            view = resized(self.image, side, side)
+        else:
+            view = _padded(self.image, side)
+        return view.permute(2, 0, 1).contiguous()
+
+    @cached_property
+    def tiles(self) -> Tensor:
+        """The tiles row by row, uint8, ``(columns * rows, 3, side, side)``."""
+        side, tile_side = self.family.view_sides(self.mode)
+        if self.grid is None or tile_side is None:
+            return self.image.new_empty(0, 3, tile_side or side, tile_side or side)
+        return _tiles(self.image, self.grid, tile_side)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +83,7 @@ def patch_vectors(views: Tensor, patch: int, dtype: torch.dtype) -> Tensor:
     ``(pictures, grid, grid, 3 * patch * patch)``; a patch is ordered by channel, row, column.
     """
     if has_kernels(views, dtype):
-        from ..kernels.patch_embedding import patch_vectors as kernel
+        from ..kernels.convolutions import patch_vectors as kernel
 
         return kernel(views, patch, _number_of_byte(dtype, views.device))
     pictures, channels, side, _ = views.shape
@@ -81,21 +103,13 @@ def _number_of_byte(dtype: torch.dtype, device: torch.device) -> Tensor:
 def page_tensors(
     image: Tensor, mode: Mode, family: Family, *, max_tiles: int | None = None
 ) -> PageTensors:
-    """Make the views of a page, RGB, uint8, ``(height, width, 3)``, on the device that holds it.
+    """Prepare the views of a page, RGB, uint8, ``(height, width, 3)``, on the device that holds it.
 
     The pixels are those of :func:`~deepseek_ocr_rag.model.views.page_views`.
     """
-    side, tile_side = family.view_sides(mode)
     height, width = image.shape[:2]
     grid = page_grid(width, height, mode, family, max_tiles=max_tiles)
-    tiles = image.new_empty(0, 3, tile_side or side, tile_side or side)
-    if grid is not None and tile_side is not None:
-        tiles = _tiles(image, grid, tile_side)
-    if tile_side is None and side <= LARGEST_PLAIN_RESIZE:
-        view = resized(image, side, side)
-    else:
-        view = _padded(image, side)
-    return PageTensors(view.permute(2, 0, 1).contiguous(), tiles, grid)
+    return PageTensors(image, mode, family, grid)
 
 
 def _tiles(image: Tensor, grid: tuple[int, int], side: int) -> Tensor:

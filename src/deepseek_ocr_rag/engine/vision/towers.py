@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,23 +17,14 @@ from ..slots import to_device
 from ..weights.config import ClipConfig, EngineConfig, QwenConfig
 from ..weights.tensors import ClipWeights, QwenWeights, VisionWeights
 from .clip import Clip
-from .graphs import VisionGraph
+from .graphs import GraphPool, VisionGraph
 from .qwen import Qwen
 from .sam import Sam
+from .second_tower import SecondTower
 from .token_order import ROW_END, token_order
+from .view_batches import batch_sizes, usable_sizes
 
-__all__ = ["Views", "Vision", "batch_sizes", "usable_sizes"]
-
-BATCHES: Final = (1, 2, 4, 6, 8, 12, 24)
-"""Numbers of views that go through the towers at once. 6 is a portrait page's tiles."""
-
-MAX_PADDING: Final = 4 / 3
-"""Largest ratio of a padded batch to its views."""
-
-BATCH_PATCHES: Final = 40_000
-"""Most patches that go through the towers at once: 24 tiles of 640 or 8 views of
-1,024. A quarter of them keeps an H200 busy; all take 0.7 GiB at the published sizes
-(``benchmarks/engine/vision.py``)."""
+__all__ = ["Views", "Vision"]
 
 
 class Views(Protocol):
@@ -51,12 +43,23 @@ class Views(Protocol):
         """Columns and rows of tiles, or None for a page without tiles."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Where the rows of some views of a page are among all rows."""
+
+    start: int
+    rows: int  # of each view
+
+
 class Vision:
     """Both towers and the projector.
 
     Calls share buffers, so they must be made from one thread and on one CUDA stream. The weights
     determine the device and type. ``capture`` says whether to capture a CUDA graph for each number
     of views when it first occurs; None means yes on a GPU.
+
+    Raises:
+        ConfigurationError: If the weights do not belong to the configuration.
     """
 
     def __init__(
@@ -65,10 +68,10 @@ class Vision:
         self._patch = config.sam.patch
         self._weights = weights
         self._sam = Sam(config.sam, weights.sam)
-        self._read = _reader(config, weights)
         self._device = weights.view_end.device
-        self._capture = self._device.type == "cuda" if capture is None else capture
-        self._graphs: dict[tuple[int, int], VisionGraph] = {}
+        capture = self._device.type == "cuda" if capture is None else capture
+        self._graphs = GraphPool() if capture else None
+        self._rows_of, self._second = _second_tower(config, weights, self._graphs)
 
     def embed(self, pages: Sequence[Views]) -> list[Tensor]:
         """Compute the embeddings of pages, in the order of the prompt's image tokens.
@@ -86,52 +89,60 @@ class Vision:
         """
         if not pages:
             return []
-        waiting: defaultdict[int, list[Tensor]] = defaultdict(list)
-        for page in pages:
-            for views in _of(page):
-                waiting[views.shape[-1]].append(views)
         parts: list[Tensor] = []
-        tokens: dict[int, int] = {}
-        starts: dict[int, int] = {}
+        spans: list[list[_Span]] = [[] for _ in pages]
         end = 0
-        for side, groups in waiting.items():
-            encoded = self._encode(groups)
-            tokens[side], starts[side] = encoded.shape[1], end
-            parts.append(encoded.flatten(0, 1))
-            end += len(parts[-1])
-        order = [self._order(page, tokens, starts, end) for page in pages]
+        # Tiles are asked for when the first tower already works on the whole pages.
+        for views_of in (_whole, _tiles):
+            waiting: defaultdict[int, list[tuple[int, Tensor]]] = defaultdict(list)
+            for number, page in enumerate(pages):
+                views = views_of(page)
+                if views is not None:
+                    waiting[views.shape[-1]].append((number, views))
+            for group in waiting.values():
+                parts.append(self._encode([views for _, views in group]))
+                rows = parts[-1].shape[1]
+                for number, views in group:
+                    spans[number].append(_Span(end, rows))
+                    end += len(views) * rows
+        order = [self._order(page, own, end) for page, own in zip(pages, spans, strict=True)]
         # One gather serves all pages: putting each together from pieces would take ten launches.
-        parts += [
-            mark[None]
-            for mark in (self._weights.view_end, self._weights.row_end)
-            if mark is not None
-        ]
+        marks = (self._weights.view_end, self._weights.row_end)
+        together = [self._joined(parts), *(mark[None] for mark in marks if mark is not None)]
         index = to_device(np.concatenate(order), self._device)
-        return list(torch.split(torch.cat(parts)[index], [len(each) for each in order]))
+        return list(torch.split(torch.cat(together)[index], [len(each) for each in order]))
 
-    def _order(
-        self, page: Views, tokens: Mapping[int, int], starts: dict[int, int], end: int
-    ) -> NDArray[np.int32]:
-        """Return the indices of a page's tokens among all that were encoded.
+    def _joined(self, parts: Sequence[Tensor]) -> Tensor:
+        """Compute all rows' features from those of each size."""
+        if self._second is not None:
+            return self._second(parts)
+        return torch.cat([part.flatten(0, 1) for part in parts])
+
+    def _order(self, page: Views, spans: Sequence[_Span], end: int) -> NDArray[np.int32]:
+        """Return the indices of a page's tokens among all rows.
 
         Args:
             page: The page.
-            tokens: For each side of views, the number of tokens of one view.
-            starts: For each side, the index of the next view's first token; it is advanced.
+            spans: The rows of the whole page, and of its tiles.
             end: The index of the view end, which the row end follows.
         """
         row_ends = self._weights.row_end is not None
         found: list[NDArray[np.int32]] = []
-        for number, views in enumerate(_of(page)):
-            side = views.shape[-1]
+        for number, span in enumerate(spans):
+            tokens = span.rows - self._tokens_from
             grid = page.grid if number and page.grid is not None else (1, 1)
-            index = token_order(tokens[side], grid, row_ends=row_ends)
-            found.insert(0, np.where(index == ROW_END, end + 1, index + starts[side]))
-            starts[side] += len(views) * tokens[side]
+            index = token_order(tokens, grid, row_ends=row_ends)
+            skipped = (index // tokens + 1) * self._tokens_from
+            found.insert(0, np.where(index == ROW_END, end + 1, span.start + index + skipped))
         return np.concatenate([*found, [end]]).astype(np.int32)
 
+    @property
+    def _tokens_from(self) -> int:
+        """The first of a view's rows that is a token: the second tower's class token is none."""
+        return 0 if self._second is None else 1
+
     def features(self, views: Tensor) -> Tensor:
-        """Send views of one size through the towers at once.
+        """Send views of one size through the towers.
 
         Args:
             views: Uint8, ``(count, 3, side, side)``, on the weights' device.
@@ -139,10 +150,16 @@ class Vision:
         Returns:
             ``(count, grid * grid, decoder width)``, where grid is side / 64 rounded up.
         """
-        return self._weights.projector(self._read(self._sam(views)))
+        rows = self._encode([views])
+        joined = self._joined([rows])
+        return joined.view(*rows.shape[:2], -1)[:, self._tokens_from :]
+
+    def _begin(self, views: Tensor) -> Tensor:
+        """Compute what is computed for each size of views by itself."""
+        return self._rows_of(self._sam(views))
 
     def _encode(self, groups: Sequence[Tensor]) -> Tensor:
-        """Compute the features of groups of views of one size."""
+        """Begin with groups of views of one size."""
         side = groups[0].shape[-1]
         if side % self._patch or groups[0].shape[-2] != side:
             raise ConfigurationError(
@@ -151,82 +168,60 @@ class Vision:
             )
         views = torch.cat([group.to(self._device, non_blocking=True) for group in groups])
         sizes = batch_sizes(len(views), self._patches(side))
+        graphs = [self._graph(size, side) for size in sizes]
         # The last batch may hold fewer views than its size: its graph pads them.
         sizes[-1] -= sum(sizes) - len(views)
-        run = self._replay if self._capture else self.features
-        return torch.cat([run(batch) for batch in torch.split(views, sizes)])
+        batches = zip(graphs, torch.split(views, sizes), strict=True)
+        return torch.cat([(graph or self._begin)(batch) for graph, batch in batches])
 
-    def _replay(self, views: Tensor) -> Tensor:
-        side = views.shape[-1]
-        [size] = batch_sizes(len(views), self._patches(side))
-        return self._graph(size, side)(views)
+    def _graph(self, size: int, side: int) -> VisionGraph | None:
+        def examples() -> list[Tensor]:
+            return [torch.zeros(size, 3, side, side, dtype=torch.uint8, device=self._device)]
 
-    def _graph(self, size: int, side: int) -> VisionGraph:
-        if (size, side) not in self._graphs:
-            beside = next(iter(self._graphs.values()), None)
-            views = torch.zeros(size, 3, side, side, dtype=torch.uint8, device=self._device)
-            self._graphs[size, side] = VisionGraph(self.features, views, beside=beside)
-        return self._graphs[size, side]
+        if self._graphs is None:
+            return None
+        return self._graphs.graph((size, side), self._begin, examples)
 
     def _patches(self, side: int) -> int:
         return (side // self._patch) ** 2
 
     def capture(self, sides: Iterable[int]) -> None:
         """Capture every batch of views of these sides, the largest first."""
-        if self._capture:
-            for side in sides:
-                for size in usable_sizes(self._patches(side)):
-                    self._graph(size, side)
+        for side in sides:
+            for size in usable_sizes(self._patches(side)):
+                self._graph(size, side)
+        if self._second is not None:
+            self._second.capture()
 
     def compile(self, sides: Iterable[int]) -> None:
         """Compile the kernels of every batch of views of these sides, by running it once."""
         for side in sides:
             for size in usable_sizes(self._patches(side)):
                 shape = (size, 3, side, side)
-                self.features(torch.zeros(shape, dtype=torch.uint8, device=self._device))
+                self._begin(torch.zeros(shape, dtype=torch.uint8, device=self._device))
+        if self._second is not None:
+            self._second.compile()
 
 
-def _reader(config: EngineConfig, weights: VisionWeights) -> Callable[[Tensor], Tensor]:
-    """Return the function from the first tower's output to the projector's input."""
+def _second_tower(
+    config: EngineConfig, weights: VisionWeights, graphs: GraphPool | None
+) -> tuple[Callable[[Tensor], Tensor], SecondTower | None]:
+    """Return what makes rows of the first tower's output, and what encodes rows of all sizes, if any."""
     if isinstance(config.second, QwenConfig) and isinstance(weights.second, QwenWeights):
-        return Qwen(config.second, weights.second)
+        qwen = Qwen(config.second, weights.second)
+        return lambda patches: weights.projector(qwen(patches)), None
     if isinstance(config.second, ClipConfig) and isinstance(weights.second, ClipWeights):
         clip = Clip(config.second, weights.second)
-        return lambda patches: torch.cat((clip(patches), patches.flatten(1, 2)), dim=-1)
+        return clip.rows, SecondTower(clip, weights.projector, graphs)
     raise ConfigurationError(
         "the weights do not belong to the second tower of the configuration",
         remedy="Use the config.json that is published with the weights.",
     )
 
 
-def usable_sizes(patches: int) -> list[int]:
-    """Return the batch sizes for views of a number of patches, largest first."""
-    return [size for size in reversed(BATCHES) if size * patches <= BATCH_PATCHES] or [1]
+def _whole(page: Views) -> Tensor:
+    return torch.as_tensor(page.global_view)[None]
 
 
-def batch_sizes(count: int, patches: int) -> list[int]:
-    """Split views into batches of few sizes, because each size needs a graph.
-
-    Args:
-        count: Number of views.
-        patches: Number of patches of a view.
-
-    Returns:
-        Sizes out of :data:`BATCHES`, largest first. Their sum may exceed ``count`` if padding the
-        last batch costs less than one more batch.
-    """
-    usable = usable_sizes(patches)
-    sizes: list[int] = []
-    while count > 0:
-        padded = min((size for size in usable if size >= count), default=0)
-        if 0 < padded <= MAX_PADDING * count:
-            return [*sizes, padded]
-        sizes.append(next(size for size in usable if size <= count))
-        count -= sizes[-1]
-    return sizes
-
-
-def _of(page: Views) -> list[Tensor]:
-    """Return the page's views in groups of one size: the whole page, then its tiles."""
-    groups = [torch.as_tensor(page.global_view)[None]]
-    return groups if page.grid is None else [*groups, torch.as_tensor(page.tiles)]
+def _tiles(page: Views) -> Tensor | None:
+    return None if page.grid is None else torch.as_tensor(page.tiles)

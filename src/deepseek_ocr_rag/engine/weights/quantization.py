@@ -48,7 +48,7 @@ def quantize_decoder(weights: EngineWeights, stored: WeightType) -> EngineWeight
     """Store the experts in eight bits, with a scale for each output channel, or all layers.
 
     No calibration is needed: activations keep their type, but for those of experts in fp8, which
-    get their scales while the network runs (:mod:`..kernels.moe`).
+    get their scales while the network runs (:mod:`..kernels.experts.moe`).
     """
     kind: EightBits = "int8" if stored.startswith("int8") else "fp8"
     layers = tuple(_experts(layer, kind) for layer in weights.decoder.layers)

@@ -14,8 +14,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..weights.tensors import ExpertWeights
-from .launching import await_previous, fetch_ahead, launch
+from ...weights.tensors import ExpertWeights
+from ..launching import await_previous, fetch_ahead, launch
 
 __all__ = ["moe_of_one"]
 

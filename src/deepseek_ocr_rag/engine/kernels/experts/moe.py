@@ -18,11 +18,12 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..weights.tensors import ExpertWeights, Matrix
-from .block_sizes import ExpertTuning, expert_tuning
-from .launching import await_previous, launch, shared_memory
-from .linear_layers import product
-from .single_experts import moe_of_one
+from ...weights.tensors import ExpertWeights, Matrix
+from ..block_sizes import ExpertTuning, expert_tuning
+from ..launching import await_previous, launch, shared_memory
+from ..linear_layers import product
+from .few import MOST_FEW, moe_of_few
+from .single import moe_of_one
 
 __all__ = ["moe"]
 
@@ -197,13 +198,14 @@ def _down(
     STAGES: tl.constexpr,
 ):
     await_previous()
-    expert, first, count = _block(counts, tl.program_id(0), EXPERTS, EXPERTS_BLOCK, TOKENS)
+    # Programs of the same tokens are neighbours: the tokens of a prompt's experts fill the second cache.
+    expert, first, count = _block(counts, tl.program_id(1), EXPERTS, EXPERTS_BLOCK, TOKENS)
     if expert >= EXPERTS:
         return
     order = first + tl.arange(0, TOKENS)
     is_member = order < count
     route = tl.load(members + expert * tokens + order, mask=is_member, other=0)
-    output = tl.program_id(1) * OUTPUTS + tl.arange(0, OUTPUTS)
+    output = tl.program_id(0) * OUTPUTS + tl.arange(0, OUTPUTS)
     is_output = output < width
     each = tl.arange(0, INPUTS)
     row = down + (expert.to(tl.int64) * width + output) * inner
@@ -249,16 +251,17 @@ class _Routes:
 
 
 def moe(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
-    """See :meth:`.ops.Ops.moe`."""
+    """See :meth:`...ops.Ops.moe`."""
     tokens, width = values.shape
     routed, count, inner = len(experts.router), len(experts.down), experts.down.shape[2]
     shared = count - routed
     parts = per_token + shared
-    if tokens == 1:
+    eight_bit = experts.down.dtype == torch.float8_e4m3fn
+    if tokens == 1 or (tokens <= MOST_FEW and not eight_bit):
         logits = product(values, Matrix(experts.router), exact=True)
-        return moe_of_one(values, experts, logits, per_token, scale)
+        apply = moe_of_one if tokens == 1 else moe_of_few
+        return apply(values, experts, logits, per_token, scale)
     routes = _route_tokens(values, experts, per_token, scale)
-    eight_bit = routes.value_scales is not None
     first, second = expert_tuning(tokens, routes.values.dtype, shared_memory())
     inner_values = values.new_empty(tokens * parts, inner, dtype=routes.values.dtype)
     inner_scales: Tensor | None = None
@@ -301,7 +304,7 @@ def moe(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) ->
     added = values.new_empty(tokens, parts, width)
     launch(
         _down,
-        (blocks(second.tokens), triton.cdiv(width, second.outputs)),
+        (triton.cdiv(width, second.outputs), blocks(second.tokens)),
         inner_values,
         inner_scales,
         experts.down,

@@ -1,0 +1,1 @@
+"""The mixture of experts: for many tokens, for a few, and for one."""
