@@ -136,7 +136,7 @@ def language_model_named(
 ) -> OllamaModel | OpenAIModel | None:
     """The model that a text names.
 
-    ``"ollama/<model>"``, ``"openai:http://host:port"`` with ``#<model>`` behind it where the
+    ``"ollama/<model>"``, ``"openai:http://host:port"`` with ``#<model>`` after it where the
     server has several (``vllm:`` and ``llama.cpp:`` mean the same), or ``"none"`` for None.
 
     Raises:
