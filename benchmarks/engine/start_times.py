@@ -80,13 +80,13 @@ def _be_the_engine() -> None:
     import gc
     import runpy
 
-    freeze = gc.freeze
+    enable = gc.enable
 
     def stopped() -> None:
-        freeze()
+        enable()
         Path(os.environ[SAMPLES]).write_text(json.dumps(sampler.stop()), encoding="utf-8")
 
-    gc.freeze = stopped
+    gc.enable = stopped
     runpy.run_module(os.environ["DSOCR_START_MODULE"], run_name="__main__", alter_sys=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import warnings
 from collections.abc import Callable, Iterable
@@ -41,6 +40,9 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
     lower = name.lower()
     parts = [each for each in names if len(lower) > 2 and each.lower().startswith(f"{lower}_")]
     parts += [each for each in names if len(lower) > 2 and each.lower().endswith(f"_{lower}")]
+    # Imported late: only wrong names need it.
+    import difflib
+
     alike = difflib.get_close_matches(lower, [each.lower() for each in names], 1, _ALIKE)
     alike = [each for each in names if each.lower() in alike]
     return next(iter([*parts, *alike]), None)

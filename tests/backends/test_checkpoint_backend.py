@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 import pytest
 from waiting import LONG, soon
 
-from deepseek_ocr_rag.backends.base import PageRequest, Reply, begin_loading
+from deepseek_ocr_rag.backends.base import PageRequest, Reply, begin_loading, on_loading
 from deepseek_ocr_rag.backends.checkpoint_backend import CheckpointBackend, CheckpointOptions
 from deepseek_ocr_rag.errors import BackendUnavailableError
 
@@ -39,6 +39,9 @@ class Loads(CheckpointBackend[str]):
 
     def begin_loading(self) -> None:
         self._begin_loading()
+
+    def on_loading(self, call: Callable[[], object]) -> None:
+        self._on_loading(call)
 
     def _load(self) -> str:
         self.loads += 1
@@ -108,3 +111,29 @@ def test_without_a_thread_the_page_loads_the_model(monkeypatch) -> None:
 
 def test_a_backend_without_a_model_is_told_nothing() -> None:
     begin_loading(object())  # type: ignore[arg-type]
+    on_loading(object(), list[int]().clear)  # type: ignore[arg-type]
+
+
+class Counting:
+    """Counts calls."""
+
+    count = 0
+
+    def add(self) -> None:
+        self.count += 1
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_others_are_told_once_when_a_model_begins_to_be_loaded(ahead: bool) -> None:
+    before, after, gone = Counting(), Counting(), Counting()
+    backend = Loads(lambda: "model")
+    on_loading(backend, before.add)
+    on_loading(backend, gone.add)
+    assert before.count == 0
+    del gone
+    if ahead:
+        begin_loading(backend)
+    for _ in range(2):
+        assert backend._ready() == "model"
+    on_loading(backend, after.add)
+    assert before.count == after.count == 1

@@ -72,14 +72,18 @@ def as_float32(value):
     return value
 
 
-@pytest.mark.parametrize("vision", ["model", "fp8"])
-def test_a_rehearsal_runs_with_few_layers_alone(vision) -> None:
+@pytest.mark.parametrize(("vision", "threads"), [("model", 1), ("fp8", 1), ("model", 2)])
+def test_a_rehearsal_runs_with_few_layers_alone(vision, threads) -> None:
     few = few_layers(tiny_engine.SECOND)
     weights = as_float32(stand_in(few, "model", torch.device("cpu"), vision))
-    rehearse(few, weights, ReferenceOps(), Rehearsal(4, 40, "model", "model", 1024, (256,), ()))
+    rehearsal = Rehearsal(4, 40, "model", "model", 1024, (256,), ())
+    rehearse(few, weights, ReferenceOps(), rehearsal, threads=threads)
 
 
-def test_a_rehearsal_leaves_nothing_behind_where_no_garbage_is_looked_for(monkeypatch) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_rehearsal_leaves_nothing_behind_where_no_garbage_is_looked_for(
+    monkeypatch, threads
+) -> None:
     """No collection runs while an engine starts, and the size of its cache depends on free memory."""
     left: list[weakref.ref[object]] = []
 
@@ -94,7 +98,8 @@ def test_a_rehearsal_leaves_nothing_behind_where_no_garbage_is_looked_for(monkey
     left.append(weakref.ref(weights.decoder.head))
     gc.disable()
     try:
-        rehearse(few, weights, ReferenceOps(), Rehearsal(4, 40, "model", "model", 1024, (256,), ()))
+        rehearsal = Rehearsal(4, 40, "model", "model", 1024, (256,), ())
+        rehearse(few, weights, ReferenceOps(), rehearsal, threads=threads)
         del weights
         assert [each() for each in left] == [None] * 4
     finally:

@@ -80,11 +80,11 @@ async def test_each_way_opens_what_was_named_with_the_readers_settings(
 ) -> None:
     opened: list[tuple[object, dict[str, Any]]] = []
 
-    def open_source(source: object, **given: Any) -> None:
+    def open_copied(source: object, on_copied: object, **given: Any) -> None:
         opened.append((source, given))
         raise OpenedError
 
-    monkeypatch.setattr(reader_module, "open_source", open_source)
+    monkeypatch.setattr(reader_module, "open_copied", open_copied)
     limits, policy = Limits(pages=7), FetchPolicy(hosts=("example.org",))
     settings: dict[str, Any] = {"renderer": "pymupdf", "limits": limits, "isolated": False}
     reader = Reader(Told(), allow_urls=policy, cache=False, **settings)
@@ -109,16 +109,16 @@ async def test_a_task_that_is_cancelled_while_its_document_opens_keeps_no_place(
     way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opening, go_on = threading.Event(), threading.Event()
-    open_source = reader_module.open_source
+    open_copied = reader_module.open_copied
 
     def slow(*args: Any, **given: Any) -> Any:
         opening.set()
         assert go_on.wait(LONG)
-        return open_source(*args, **given)
+        return open_copied(*args, **given)
 
     reader = Reader(Told(), most_documents=1, cache=False)
     with monkeypatch.context() as patched:
-        patched.setattr(reader_module, "open_source", slow)
+        patched.setattr(reader_module, "open_copied", slow)
         task = asyncio.create_task(_done(way, reader, pdf(1)))
         assert await asyncio.to_thread(opening.wait, LONG)
         task.cancel()

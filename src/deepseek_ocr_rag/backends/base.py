@@ -32,6 +32,7 @@ __all__ = [
     "cards_of",
     "fingerprint_of",
     "has_resolutions",
+    "on_loading",
     "sends_pixels",
     "sends_png",
 ]
@@ -267,10 +268,20 @@ def cards_of(backend: Backend) -> int:
 
 
 def begin_loading(backend: Backend) -> None:
-    """Tell the backend that pages are being drawn for it, so that it may load its model meanwhile.
+    """Tell the backend that pages will come for it, so that it may load its model meanwhile.
 
     It has a method of this name if it can; the method returns at once, and may be called often.
     """
     begin = getattr(backend, "begin_loading", None)
     if begin is not None:
         begin()
+
+
+def on_loading(backend: Backend, call: Callable[[], object]) -> None:
+    """Have the backend call a bound method when it begins to load its model, or has begun.
+
+    It has a method of this name if it can. Nothing keeps the method's object alive for it.
+    """
+    tell = getattr(backend, "on_loading", None)
+    if tell is not None:
+        tell(call)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from weakref import WeakMethod
 
 from ..errors import BackendUnavailableError, ConfigurationError, MissingExtraError
 from ..installing import install_command
@@ -89,6 +91,10 @@ class CheckpointBackend(ABC, Generic[Loaded]):
         self._ahead: Future[Loaded] | None = None
         self._changing_ahead = threading.Lock()
         self._closed = threading.Event()
+        self._told: list[
+            WeakMethod[Callable[[], object]]
+        ] = []  # when the model begins to be loaded
+        self._has_begun = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r})"
@@ -132,6 +138,23 @@ class CheckpointBackend(ABC, Generic[Loaded]):
         """
         self._ready()
 
+    def _on_loading(self, call: Callable[[], object]) -> None:
+        """Call a bound method when the model begins to be loaded; at once if it has begun."""
+        with self._changing_ahead:
+            self._told = [each for each in self._told if each() is not None]
+            self._told.append(WeakMethod(call))
+            begun = self._has_begun
+        if begun:
+            call()
+
+    def _tell_of_loading(self) -> None:
+        with self._changing_ahead:
+            calls = [] if self._has_begun else [each() for each in self._told]
+            self._has_begun = True
+        for call in calls:
+            if call is not None:
+                call()
+
     def _begin_loading(self) -> None:
         """Begin to load the model in a thread. If that fails, the page that wants it gets the error.
 
@@ -155,6 +178,7 @@ class CheckpointBackend(ABC, Generic[Loaded]):
                     raise
                 return  # the page loads it
             self._ahead = ahead
+        self._tell_of_loading()
 
     def _ready(self) -> Loaded:
         ahead = self._ahead
@@ -175,6 +199,7 @@ class CheckpointBackend(ABC, Generic[Loaded]):
                     "the backend was closed", remedy=f"Make a new {name}."
                 )
             if self._loaded is None:
+                self._tell_of_loading()
                 self._loaded = self._load()
             return self._loaded
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -18,6 +18,7 @@ from .base import (
     begin_loading,
     cards_of,
     has_resolutions,
+    on_loading,
     sends_pixels,
     sends_png,
 )
@@ -169,6 +170,10 @@ class RecordingBackend:
     def begin_loading(self) -> None:
         """Have the recorded backend load its model."""
         begin_loading(self._backend)
+
+    def on_loading(self, call: Callable[[], object]) -> None:
+        """Have the recorded backend call a bound method when it begins to load its model."""
+        on_loading(self._backend, call)
 
     @property
     def reads_text_layer(self) -> bool:

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .letter_statistics import are_exchanged, are_shifted
 from .types import Box
 
 __all__ = [
@@ -136,6 +135,9 @@ def unknown_characters(layer: TextLayer) -> int:
 
 def misencoded(layer: TextLayer) -> str:
     """Say how a usable text layer seems to be encoded wrongly; "" if it seems right."""
+    # Imported late: the processes that draw pages make text layers, but do not judge them.
+    from .letter_statistics import are_exchanged, are_shifted
+
     text = " ".join(word.text for word in layer.words)
     if are_shifted(text):
         return "its letters are shifted"

@@ -15,15 +15,16 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..errors import ConfigurationError
 from ..setting_names import renamed_setting, warn_renamed
 from ..text.counted import counted
 from ..text.excerpt import excerpt
 from ..text.visible import storable
-from .sanitize import labelled_html, markdown_to_html
-from .tables import Table, parse_table
+
+if TYPE_CHECKING:
+    from .tables import Table
 
 __all__ = ["Block", "Box", "FinishReason", "OcrDocument", "Page"]
 
@@ -67,13 +68,9 @@ class Box:
     @classmethod
     def clamped(cls, x0: float, y0: float, x1: float, y1: float) -> Box:
         """Makes a box of any four numbers, cut to the page and ordered; NaN and infinity are 0."""
-        values = [min(1.0, max(0.0, v if math.isfinite(v) else 0.0)) for v in (x0, y0, x1, y1)]
-        return cls(
-            min(values[0], values[2]),
-            min(values[1], values[3]),
-            max(values[0], values[2]),
-            max(values[1], values[3]),
-        )
+        edges = (min(1.0, max(0.0, v if math.isfinite(v) else 0.0)) for v in (x0, y0, x1, y1))
+        left, top, right, bottom = edges
+        return cls(min(left, right), min(top, bottom), max(left, right), max(top, bottom))
 
     @classmethod
     def from_grid(cls, x0: float, y0: float, x1: float, y1: float) -> Box:
@@ -109,12 +106,8 @@ class Box:
 
     def union(self, other: Box) -> Box:
         """Returns the smallest box that contains both."""
-        return Box(
-            min(self.x0, other.x0),
-            min(self.y0, other.y0),
-            max(self.x1, other.x1),
-            max(self.y1, other.y1),
-        )
+        x0, y0 = min(self.x0, other.x0), min(self.y0, other.y0)
+        return Box(x0, y0, max(self.x1, other.x1), max(self.y1, other.y1))
 
     def intersection(self, other: Box) -> Box | None:
         """Returns the box that both cover, or None if they do not touch."""
@@ -163,6 +156,9 @@ class Block:
     @property
     def table(self) -> Table | None:
         """The parsed table, or None if the block has no HTML table or the server hid its cells."""
+        # Imported late, as below: the processes that draw pages need boxes only.
+        from .tables import parse_table
+
         return None if self.html is None or not self.text else parse_table(self.html)
 
     def to_dict(self) -> dict[str, Any]:
@@ -268,6 +264,8 @@ class Page:
 
     def _repr_html_(self) -> str:
         """Renders the page for notebooks, with nothing active in it."""
+        from .sanitize import labelled_html, markdown_to_html
+
         shown = self.markdown if self.ok else f"not read: {self.error or 'for an unknown reason'}"
         return labelled_html(f"Page {self.number}", markdown_to_html(shown))
 
@@ -357,6 +355,8 @@ class OcrDocument:
 
     def _repr_html_(self) -> str:
         """Renders the first pages for notebooks, with nothing active in them."""
+        from .sanitize import labelled_html
+
         pages = [page._repr_html_() for page in self.pages[:SHOWN_PAGES]]
         left = len(self.pages) - len(pages)
         note = f"<p>… and {counted(left, 'more page')}: document.page(n)</p>" if left else ""

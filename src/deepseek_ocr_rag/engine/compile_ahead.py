@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 
 import torch
@@ -82,7 +83,7 @@ def load_and_compile(
             few = few_layers(config)
             with compiling():
                 weights = stand_in(few, rehearsal.weights, device, rehearsal.vision)
-                rehearse(few, weights, ops, rehearsal)
+                rehearse(few, weights, ops, rehearsal, threads=2)
         else:
             weights = loading.result()
             torch.cuda.empty_cache()
@@ -99,8 +100,19 @@ def load_and_compile(
     return weights
 
 
-def rehearse(config: EngineConfig, weights: EngineWeights, ops: Ops, rehearsal: Rehearsal) -> None:
-    """Run once all that an engine captures, and what makes the views of pages."""
+def rehearse(
+    config: EngineConfig,
+    weights: EngineWeights,
+    ops: Ops,
+    rehearsal: Rehearsal,
+    *,
+    threads: int = 1,
+) -> None:
+    """Run once all that an engine captures, and what makes the views of pages.
+
+    Half of the time is spent in the driver, so with two ``threads`` the towers run in one and the
+    decoder in the other; that needs the memory of both at once.
+    """
     runner = Runner(
         config,
         weights,
@@ -110,8 +122,26 @@ def rehearse(config: EngineConfig, weights: EngineWeights, ops: Ops, rehearsal: 
         cache=rehearsal.cache,
         max_prefill_tokens=rehearsal.max_prefill_tokens,
     )
-    runner.compile(rehearsal.view_sides)
-    for page in rehearsal.pages:
-        views = page.views(runner.device)
-        # They are made when they are asked for.
-        _ = views.global_view, views.tiles
+
+    def towers() -> None:
+        runner.compile_vision(rehearsal.view_sides)
+        for page in rehearsal.pages:
+            views = page.views(runner.device)
+            # They are made when they are asked for.
+            _ = views.global_view, views.tiles
+
+    if threads == 1:
+        towers()
+        runner.compile_decoder()
+        return
+    with ThreadPoolExecutor(1, "dsocr-towers", _take_device, (runner.device,)) as pool:
+        # The context says that kernels are compiled and not run.
+        beside = pool.submit(copy_context().run, towers)
+        runner.compile_decoder()
+        beside.result()
+
+
+def _take_device(device: torch.device) -> None:
+    """Make the device the current one of this thread, if it is a GPU."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)

@@ -14,7 +14,14 @@ from .ops import StepRows
 from .prefill import PrefillBatch, PrefillRequest, pack
 from .slots import MAX_DRAFTS, Slots
 
-__all__ = ["MAX_DRAFTED_ROWS", "MAX_PROMPTS", "DecodeGraphs", "PrefillGraphs", "padded_rows"]
+__all__ = [
+    "MAX_DRAFTED_ROWS",
+    "MAX_PROMPTS",
+    "DecodeGraphs",
+    "PrefillGraphs",
+    "captured",
+    "padded_rows",
+]
 
 _cuda: Any = torch.cuda
 """Any, because torch does not type its streams."""
@@ -44,6 +51,40 @@ def padded_rows(rows: int) -> int:
     return -(-rows // BATCH_STEP) * BATCH_STEP
 
 
+def captured(
+    work: Callable[[], Tensor],
+    stream: torch.cuda.Stream,
+    beside: torch.cuda.CUDAGraph | None,
+    *,
+    rehearsed: bool,
+) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+    """Capture some work on a stream; return its graph, and the tensor that holds its result.
+
+    Compiling and loading kernels, and filling tables, cannot be captured.
+
+    Args:
+        work: The work. Its result must depend on the contents of tensors that stay.
+        stream: The stream, which no other work is on.
+        beside: A graph whose memory this one shares, so that the two must not run at the same time.
+        rehearsed: Whether the same work was run before; if not, it is run now.
+    """
+    if not rehearsed:
+        work()
+        # The graph's memory is another one.
+        torch.cuda.empty_cache()
+    graph = torch.cuda.CUDAGraph()
+    pool = None if beside is None else beside.pool()
+    torch.cuda.synchronize()
+    # Not `torch.cuda.graph`, which empties the caches each time, 2 ms.
+    with _cuda.stream(stream):
+        graph.capture_begin(pool=pool, capture_error_mode="thread_local")
+        try:
+            outputs = work()
+        finally:
+            graph.capture_end()
+    return graph, outputs
+
+
 class _Capturer:
     """Captures graphs that share memory, because they never run at the same time."""
 
@@ -51,17 +92,11 @@ class _Capturer:
         self._stream: Any = _cuda.Stream()
         self._first: torch.cuda.CUDAGraph | None = None
 
-    def capture(self, work: Callable[[], Tensor]) -> tuple[torch.cuda.CUDAGraph, Tensor]:
-        """Capture some work; return its graph, and the tensor that holds its result."""
-        # Run it once before: compiling kernels and allocating workspaces cannot be captured.
-        work()
-        torch.cuda.current_stream().synchronize()
-        graph = torch.cuda.CUDAGraph()
-        pool = None if self._first is None else self._first.pool()
-        with torch.cuda.graph(
-            graph, pool=pool, stream=self._stream, capture_error_mode="thread_local"
-        ):
-            outputs = work()
+    def capture(
+        self, work: Callable[[], Tensor], *, rehearsed: bool
+    ) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+        """Capture some work, see :func:`captured`."""
+        graph, outputs = captured(work, self._stream, self._first, rehearsed=rehearsed)
         self._first = self._first or graph
         return graph, outputs
 
@@ -83,11 +118,14 @@ class DecodeGraphs:
         self._graphs: dict[tuple[int, int], _DecodeGraph] = {}
         self._capturer = _Capturer() if capture else None
 
-    def capture(self, least_rows: int, most_rows: int) -> None:
-        """Capture a range of sizes, the largest first, because the others fit into its memory."""
+    def capture(self, least_rows: int, most_rows: int, *, rehearsed: int = 0) -> None:
+        """Capture a range of sizes, the largest first, because the others fit into its memory.
+
+        Those of up to ``rehearsed`` rows were run before, see :meth:`compile`.
+        """
         if self._capturer is not None:
             for rows, queries in _step_sizes(least_rows, most_rows):
-                self._graph(self._capturer, rows, queries)
+                self._graph(self._capturer, rows, queries, rehearsed=rows <= rehearsed)
 
     def compile(self, least_rows: int, most_rows: int) -> None:
         """Run a range of sizes on padding only, to have their kernels compiled."""
@@ -135,11 +173,13 @@ class DecodeGraphs:
         return self._decoder.step(rows)
 
     @torch.inference_mode()
-    def _graph(self, capturer: _Capturer, rows: int, queries: int) -> _DecodeGraph:
+    def _graph(
+        self, capturer: _Capturer, rows: int, queries: int, *, rehearsed: bool = False
+    ) -> _DecodeGraph:
         if (rows, queries) not in self._graphs:
             given = self._inputs([], [], rows, queries)
             inputs = given.to(self._slots.device)
-            graph, outputs = capturer.capture(lambda: self._step(inputs))
+            graph, outputs = capturer.capture(lambda: self._step(inputs), rehearsed=rehearsed)
             self._graphs[rows, queries] = _DecodeGraph(inputs, given, graph, outputs)
         return self._graphs[rows, queries]
 
@@ -176,11 +216,14 @@ class PrefillGraphs:
         self._graphs: dict[int, _PrefillGraph] = {}
         self._capturer = _Capturer() if capture else None
 
-    def capture(self) -> None:
-        """Capture all sizes, the largest first, because the others fit into its memory."""
+    def capture(self, *, rehearsed: bool = False) -> None:
+        """Capture all sizes, the largest first, because the others fit into its memory.
+
+        ``rehearsed`` says that they were run before, see :meth:`compile`.
+        """
         if self._capturer is not None:
             for tokens in reversed(self._sizes):
-                self._graph(self._capturer, tokens)
+                self._graph(self._capturer, tokens, rehearsed=rehearsed)
 
     def compile(self) -> None:
         """Run all sizes on padding only, to have their kernels compiled."""
@@ -217,9 +260,11 @@ class PrefillGraphs:
         return self._decoder.prefill_batch(batch, pictures)
 
     @torch.inference_mode()
-    def _graph(self, capturer: _Capturer, tokens: int) -> _PrefillGraph:
+    def _graph(self, capturer: _Capturer, tokens: int, *, rehearsed: bool = False) -> _PrefillGraph:
         if tokens not in self._graphs:
             packed, pictures = self._padding(tokens)
-            graph, outputs = capturer.capture(lambda: self._prefill(packed, pictures, tokens))
+            graph, outputs = capturer.capture(
+                lambda: self._prefill(packed, pictures, tokens), rehearsed=rehearsed
+            )
             self._graphs[tokens] = _PrefillGraph(packed, pictures, graph, outputs)
         return self._graphs[tokens]

@@ -149,9 +149,13 @@ class Runner:
         )
 
     @torch.inference_mode()
-    def compile(self, view_sides: Iterable[int]) -> None:
-        """Compile the kernels of all that is captured, by running it once on padding."""
+    def compile_vision(self, view_sides: Iterable[int]) -> None:
+        """Compile the kernels of the towers, by running them once on blank views."""
         self._vision.compile(view_sides)
+
+    @torch.inference_mode()
+    def compile_decoder(self) -> None:
+        """Compile the kernels of all else that is captured, by running it once on padding."""
         self._prefill_graphs.compile()
         self._step_graphs.compile(1, self._slots.padding_slot)
 
@@ -162,11 +166,16 @@ class Runner:
             self._vision.capture(view_sides)
 
     @torch.inference_mode()
-    def capture(self, least_rows: int = 1) -> None:
-        """Capture the prefills, and the steps of ``least_rows`` rows and more."""
+    def capture(self, least_rows: int = 1, *, rehearsed: int = 0) -> None:
+        """Capture the prefills, and the steps of ``least_rows`` rows and more.
+
+        If ``rehearsed`` is above 0, a runner of the same shape, with so many slots, was told to
+        :meth:`compile_decoder`. What was not rehearsed is run before it is captured.
+        """
         with self._on_stream():
-            self._prefill_graphs.capture()
-            self._step_graphs.capture(least_rows, self._slots.padding_slot)
+            self._prefill_graphs.capture(rehearsed=rehearsed > 0)
+            most = self._slots.padding_slot
+            self._step_graphs.capture(least_rows, most, rehearsed=rehearsed)
 
     @torch.inference_mode()
     def prefill(self, sequences: Sequence[WrittenSequence]) -> StepOutput:

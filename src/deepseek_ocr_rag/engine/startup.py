@@ -157,15 +157,12 @@ def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None)
     limit = min(settings.memory_limit or total, total)
     torch.cuda.set_per_process_memory_fraction(limit / total, device)
     rest = _free_bytes(limit) - sum(path.stat().st_size for path in checkpoint.weights)
+    rehearsal = _rehearsal(config, settings, rest)
     try:
         weights = load_and_compile(
-            config,
-            load,
-            _kernels(),
-            _rehearsal(config, settings, rest),
-            beside=rest > ROOM_TO_COMPILE,
+            config, load, _kernels(), rehearsal, beside=rest > ROOM_TO_COMPILE
         )
-        engine = _on_gpu(config, weights, settings, limit)
+        engine = _on_gpu(config, weights, settings, limit, rehearsal.slots)
     except torch.OutOfMemoryError as error:
         raise _out_of_memory(limit) from error
     _log.info("model %s ready in %.1f s", checkpoint.name, time.monotonic() - start)
@@ -184,8 +181,13 @@ def _on_cpu(config: EngineConfig, weights: EngineWeights, settings: EngineSettin
 
 
 def _on_gpu(
-    config: EngineConfig, weights: EngineWeights, settings: EngineSettings, limit: int
+    config: EngineConfig,
+    weights: EngineWeights,
+    settings: EngineSettings,
+    limit: int,
+    rehearsed: int,
 ) -> Engine:
+    """Divide the memory and record; what needs up to ``rehearsed`` slots was rehearsed."""
     bytes_per_block = block_bytes(config.decoder, weights.decoder.head.dtype, settings.cache)
     slots = _slots(settings, _free_bytes(limit), bytes_per_block)
     runner = Runner(
@@ -203,6 +205,7 @@ def _on_gpu(
     torch.cuda.reset_peak_memory_stats()
     allocated = torch.cuda.memory_reserved()
     warm_up(runner, family, config.decoder.max_positions)
+    # Run before they are captured: with them, kernels see the real weights for the first time.
     runner.capture(least_rows=slots)
     # The memory of the prefills and of the largest step, eager and in their graphs.
     needed = torch.cuda.max_memory_reserved() - allocated
@@ -213,7 +216,7 @@ def _on_gpu(
     if blocks < 1 + _longest(config.decoder):
         raise _out_of_memory(limit)
     runner.resize(blocks)
-    runner.capture()
+    runner.capture(rehearsed=rehearsed)
     _log.info("graphs captured in %.1f s", time.monotonic() - begin)
     _log.info("%d pages at once, a cache of %d tokens", slots, (blocks - 1) * BLOCK_SIZE)
     scheduler = Scheduler(slots=slots, blocks=blocks, max_prefill_tokens=PREFILL_TOKENS)

@@ -140,7 +140,7 @@ class BackendStream(PageStream):
     def _uncached(self, backend: Backend, buffer: ReorderBuffer) -> Iterator[int]:
         for count, key in enumerate(buffer.uncached()):
             if count == 0:
-                # Load the model while the page is drawn, but not if all pages are in the cache.
+                # Load the model now at the latest, but not if all pages are in the cache.
                 begin_loading(backend)
             yield key
 

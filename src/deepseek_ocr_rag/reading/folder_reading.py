@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
-from ..document.types import OcrDocument
+from ..concurrency.cancellation import run_releasing
+from ..document.types import OcrDocument, Page
 from ..errors import ConfigurationError, SourceError
 from ..sources.allowed_paths import FileInside
 from ..sources.folder_files import documents_in
@@ -23,7 +24,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 
 class FolderReading(ABC):
-    """Base of readers: what reads single documents can read whole folders."""
+    """Base of readers: what opens documents can yield their pages, and read whole folders."""
 
     @abstractmethod
     def close(self) -> None:
@@ -45,6 +46,34 @@ class FolderReading(ABC):
         name: str | None = None,
     ) -> PageStream:
         """Open a document; its pages are read as the stream is iterated."""
+
+    def iter_pages(
+        self,
+        source: SourceInput,
+        *,
+        pages: str | Sequence[int] | None = None,
+        password: str | None = None,
+        name: str | None = None,
+    ) -> Iterator[Page]:
+        """Yield the pages in order, each as soon as it is read; arguments as in :meth:`open`."""
+        with self.open(source, pages=pages, password=password, name=name) as stream:
+            yield from stream
+
+    async def aiter_pages(
+        self,
+        source: SourceInput,
+        *,
+        pages: str | Sequence[int] | None = None,
+        password: str | None = None,
+        name: str | None = None,
+    ) -> AsyncIterator[Page]:
+        """:meth:`iter_pages` without blocking the event loop."""
+        stream = await run_releasing(
+            lambda: self.open(source, pages=pages, password=password, name=name), PageStream.close
+        )
+        async with stream:
+            async for page in stream:
+                yield page
 
     def read_folder(
         self,

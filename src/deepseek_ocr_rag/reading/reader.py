@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Final
 
 from PIL.Image import Image
 
-from ..backends.base import Backend
+from ..backends.base import Backend, on_loading
 from ..backends.registry import backend_named
 from ..concurrency.cancellation import run_releasing
 from ..concurrency.shared_object import SharedObject
@@ -23,12 +23,13 @@ from ..sources.source import (
     Source,
     SourceInput,
     end_unused_workers,
-    open_source,
+    open_copied,
     parse_page_selection,
 )
 from .backend_stream import BackendStream
 from .cache import PageCache
 from .cached_pages import resolve_cache
+from .early_start import EarlyStart
 from .folder_reading import FolderReading
 from .page_stream import PageStream, ReadRequest
 from .progress_bar import ProgressBar
@@ -91,7 +92,12 @@ class Reader(SharedObject, FolderReading):
         ...         print(page.number, page.markdown[:60])
     """
 
-    _process_bound: ClassVar[tuple[str, ...]] = ("_made", "_backend_lock", "_free_documents")
+    _process_bound: ClassVar[tuple[str, ...]] = (
+        "_made",
+        "_backend_lock",
+        "_free_documents",
+        "_early",
+    )
 
     def __init__(
         self,
@@ -132,6 +138,9 @@ class Reader(SharedObject, FolderReading):
         self._made: Backend | None = None
         self._backend_lock = threading.Lock()
         self._free_documents = threading.BoundedSemaphore(self._most_documents)
+        self._early = EarlyStart(self._renderer, self._mode, self._limits, self._cache)
+        if self._given is not None and self._isolated:
+            on_loading(self._given, self._early.start_drawing_process)
 
     @property
     def url_policy(self) -> FetchPolicy | None:
@@ -192,7 +201,13 @@ class Reader(SharedObject, FolderReading):
                 remedy="Try again in a moment, or set a higher limit.",
             )
         try:
-            opened = self._open_source(source, password, name)
+            opened = self._open_source(
+                source,
+                password,
+                name,
+                # A backend given by name, which may take long to be made, is made for a page.
+                lambda digest: self._early.load(self._given or self._made, digest, pages, task),
+            )
             return self._stream(opened, pages, ReadRequest(task, self._mode, password))
         except BaseException:
             self._free_documents.release()
@@ -220,18 +235,6 @@ class Reader(SharedObject, FolderReading):
             cache=self._cache,
             on_end=self._free_documents.release,
         )
-
-    def iter_pages(
-        self,
-        source: SourceInput,
-        *,
-        pages: str | Sequence[int] | None = None,
-        password: str | None = None,
-        name: str | None = None,
-    ) -> Iterator[Page]:
-        """Yield the pages in order, each as soon as it is read; arguments as in :meth:`open`."""
-        with self.open(source, pages=pages, password=password, name=name) as stream:
-            yield from stream
 
     def read(
         self,
@@ -335,22 +338,6 @@ class Reader(SharedObject, FolderReading):
         with self._open_source(source, password, name) as opened:
             return opened.render(number, long_side)
 
-    async def aiter_pages(
-        self,
-        source: SourceInput,
-        *,
-        pages: str | Sequence[int] | None = None,
-        password: str | None = None,
-        name: str | None = None,
-    ) -> AsyncIterator[Page]:
-        """:meth:`iter_pages` without blocking the event loop."""
-        stream = await run_releasing(
-            lambda: self.open(source, pages=pages, password=password, name=name), PageStream.close
-        )
-        async with stream:
-            async for page in stream:
-                yield page
-
     async def aread(
         self,
         source: SourceInput,
@@ -375,9 +362,16 @@ class Reader(SharedObject, FolderReading):
                         on_page(page, len(done), len(stream.page_numbers))
         return stream.document(done)
 
-    def _open_source(self, source: SourceInput, password: str | None, name: str | None) -> Source:
-        return open_source(
+    def _open_source(
+        self,
+        source: SourceInput,
+        password: str | None,
+        name: str | None,
+        on_copied: Callable[[Callable[[], str]], object] = lambda digest: None,
+    ) -> Source:
+        return open_copied(
             source,
+            on_copied,
             password=password,
             renderer=self._renderer,
             limits=self._limits,
@@ -391,6 +385,7 @@ class Reader(SharedObject, FolderReading):
 
         Also closes the cache, and ends idle rendering processes unless a document is open.
         """
+        self._early.close()
         with self._backend_lock:
             made, self._made = self._made, None
         if made is not None:

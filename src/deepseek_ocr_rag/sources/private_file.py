@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
 
 __all__ = ["FileIdentity", "PrivateFile", "identity_of"]
 
@@ -31,7 +33,10 @@ class PrivateFile:
     """
 
     def __init__(self) -> None:
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        # Imported late: the processes that draw pages make no files.
+        import tempfile
+
+        self._folder: TemporaryDirectory[str] | None = None
         self._named: Path | None = None
         if NAMELESS:
             self.file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115

@@ -7,6 +7,7 @@ content decides whether it is opened as a PDF or as a picture.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import BinaryIO, Self
 
 from PIL.Image import Image
@@ -26,6 +27,7 @@ from .fetch_policy import FetchPolicy
 from .ink import has_ink
 from .inputs import SourceInput, read_input
 from .isolation.document import IsolatedDocument
+from .isolation.expectation import ExpectedDocuments
 from .isolation.pool import MOST_WORKERS, shared_pool
 from .limits import Limits
 from .page_selection import parse_page_selection
@@ -35,9 +37,11 @@ from .renderers.opened_document import OpenedDocument, PageInfo
 from .renderers.opening import opener_for
 
 __all__ = [
+    "ExpectedDocuments",
     "Source",
     "SourceInput",
     "end_unused_workers",
+    "open_copied",
     "open_source",
     "parse_page_selection",
     "render_page",
@@ -241,6 +245,35 @@ def open_source(
         >>> with open_source("scan.pdf") as scan:  # doctest: +SKIP
         ...     picture = scan.render(1, long_side=1280)
     """
+    return open_copied(
+        source,
+        lambda digest: None,
+        password=password,
+        renderer=renderer,
+        limits=limits,
+        allow_urls=allow_urls,
+        name=name,
+        isolated=isolated,
+    )
+
+
+@thread_errors()
+def open_copied(
+    source: SourceInput,
+    on_copied: Callable[[Callable[[], str]], object],
+    *,
+    password: str | None = None,
+    renderer: str = "pdfium",
+    limits: Limits | None = None,
+    allow_urls: bool | FetchPolicy = False,
+    name: str | None = None,
+    isolated: bool = True,
+) -> Source:
+    """:func:`open_source`, which says when it has a copy of a document that it may be able to open.
+
+    Opening takes another third of a second then. ``on_copied`` is given the function that returns
+    the document's SHA-256, in 64 hex digits.
+    """
     if renderer not in _RENDERERS:
         raise ConfigurationError(
             f"there is no renderer {renderer!r}", remedy=f"Use one of {', '.join(_RENDERERS)}."
@@ -248,7 +281,9 @@ def open_source(
     limits = limits or Limits()
     content = read_input(source, limits, allow_urls, name)
     try:
-        document = _open_document(content, password, renderer, limits, isolated)
+        found = _format_of(content)
+        on_copied(content.sha256)
+        document = _open_document(content, found, password, renderer, limits, isolated)
         try:
             _check_pages(document.page_count, content.name, limits)
         except BaseException:
@@ -294,25 +329,35 @@ def render_page(
 
 
 def end_unused_workers() -> None:
-    """End the worker processes, unless a document is open.
+    """End the worker processes, unless a document is open or expected.
 
-    Otherwise they end ten seconds after the last document was closed, or with this process.
+    Otherwise they end ten seconds after the last document was closed (ten minutes while another is
+    expected), or with this process.
     """
     shared_pool().end_if_unused()
 
 
-def _open_document(
-    content: Content, password: str | None, renderer: str, limits: Limits, isolated: bool
-) -> OpenedDocument:
+def _format_of(content: Content) -> str:
     head, tail = content.ends(_SNIFFED_BYTES)
     found = sniff(head, tail)
     if found is None:
         raise _unsupported(content.name, head)
+    return found
+
+
+def _open_document(
+    content: Content,
+    format: str,
+    password: str | None,
+    renderer: str,
+    limits: Limits,
+    isolated: bool,
+) -> OpenedDocument:
     if isolated:
         return IsolatedDocument(
-            content, format=found, renderer=renderer, password=password, limits=limits
+            content, format=format, renderer=renderer, password=password, limits=limits
         )
-    return opener_for(found, renderer)(content, password, limits)
+    return opener_for(format, renderer)(content, password, limits)
 
 
 def _closed(name: str) -> SourceError:

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from PIL import Image
@@ -27,9 +27,15 @@ pytest.importorskip("torch")
 
 from deepseek_ocr_rag.backends.base import Backend, PageRequest, begin_loading
 from deepseek_ocr_rag.backends.local import backend as local
-from deepseek_ocr_rag.backends.local import card_engines, engine_process, process_pair
+from deepseek_ocr_rag.backends.local import (
+    card_engines,
+    engine_process,
+    engine_worker,
+    process_pair,
+)
 from deepseek_ocr_rag.backends.local.backend import LocalBackend
 from deepseek_ocr_rag.backends.local.engine_process import EngineProcess
+from deepseek_ocr_rag.backends.local.process_pair import ProcessPair, start_pair
 from deepseek_ocr_rag.backends.local.reading import READ_AHEAD
 from deepseek_ocr_rag.backends.registry import backend_named
 from deepseek_ocr_rag.backends.transformers import adapter
@@ -418,3 +424,53 @@ def test_the_process_starts_while_the_first_page_is_drawn(golden_checkpoint, pag
     (reply,) = backend.read(drawn())
     backend.close()
     assert reply.tokens == 2
+
+
+def test_closing_it_ends_a_start_without_waiting_for_its_end(
+    golden_checkpoint, monkeypatch
+) -> None:
+    """As a program that stops while its model is loaded, which takes seconds on a GPU."""
+    monkeypatch.setattr(process_pair, "ENGINE", "never_ready")
+    pairs: list[ProcessPair] = []
+
+    def started(tokenizer: str) -> ProcessPair:
+        pairs.append(start_pair(tokenizer))
+        return pairs[-1]
+
+    monkeypatch.setattr(engine_process, "start_pair", started)
+    backend = LocalBackend(golden_checkpoint, device="cpu")
+    backend.begin_loading()
+    assert soon(lambda: pairs)
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(backend.load)
+        backend.close()
+        with pytest.raises(BackendUnavailableError, match="closed"):
+            waiting.result(LONG)
+    assert pairs[0].engine.wait(LONG) is not None
+    assert pairs[0].watch.wait(LONG) is not None
+
+
+def test_what_was_imported_is_searched_for_garbage_neither_at_the_start_nor_later(
+    golden_checkpoint, monkeypatch
+) -> None:
+    """It takes a quarter of a second, for which the first page would wait."""
+    frozen: list[int] = []
+
+    def start(*given: object) -> None:
+        frozen.append(gc.get_freeze_count())
+        raise BackendUnavailableError("no engine")
+
+    monkeypatch.setattr(engine_worker, "start_engine", start)
+    monkeypatch.setattr(engine_worker, "send", lambda *given: None)
+    keys = ("device", "cache", "memory_limit", "slots", "weights", "vision")
+    startup = {
+        "folder": str(golden_checkpoint),
+        "tokenizer": str(golden_checkpoint / "tokenizer.json"),
+        **dict.fromkeys(keys),
+    }
+    gc.unfreeze()  # what the suite has frozen
+    try:
+        engine_worker.serve(startup, cast("Any", None), cast("Any", None))
+    finally:
+        gc.freeze()
+    assert frozen[0] > 100_000

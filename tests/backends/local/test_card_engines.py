@@ -15,6 +15,7 @@ from waiting import LONG, soon
 from deepseek_ocr_rag.backends.local import card_engines
 from deepseek_ocr_rag.backends.local.card_engines import MOST_FAILURES, CardEngines
 from deepseek_ocr_rag.backends.local.page_request import PageHandle
+from deepseek_ocr_rag.concurrency.cancellation import Cancellation
 from deepseek_ocr_rag.errors import BackendUnavailableError, EngineLostError
 
 
@@ -29,6 +30,7 @@ class Process:
         startup: dict[str, Any],
         on_room: Callable[[], object],
         on_begun: Callable[[], object],
+        cancellation: Cancellation,
     ) -> None:
         startup["starts"] += 1
         if startup["begins"]:

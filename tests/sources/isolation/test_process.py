@@ -105,9 +105,34 @@ def test_it_gets_no_secrets_no_files_and_no_sockets_of_ours(monkeypatch, tmp_pat
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prlimit is Linux")
 def test_it_cannot_write_files_nor_dump_its_memory(worker):
+    worker.ask(Frame({"do": "close", "document": 1}), LONG)
     there = system_process(worker)
     assert there.rlimit(psutil.RLIMIT_FSIZE) == (0, 0)
     assert there.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prlimit is Linux")
+def test_before_a_document_comes_python_can_keep_what_it_compiles_of_a_renderer(worker):
+    """Otherwise each process compiles the renderer again, a third of a second."""
+    worker.ask(Frame({"do": "load", "format": "PDF", "renderer": "pdfium"}), LONG)
+    assert system_process(worker).rlimit(psutil.RLIMIT_FSIZE) != (0, 0)
+
+
+UNWANTED = """
+    import sys
+    import deepseek_ocr_rag.sources.isolation.worker
+    room = "deepseek_ocr_rag.document."
+    print({"csv", "difflib", "hashlib", "html", "logging", "numpy", "tempfile"} & {*sys.modules})
+    print({room + name for name in ("letter_statistics", "sanitize", "tables")} & {*sys.modules})
+"""
+
+
+def test_it_imports_nothing_that_only_its_owner_needs():
+    """Hundreds of them are started in the gate alone, and a reader waits for the first."""
+    command = [sys.executable, "-s", "-c", textwrap.dedent(UNWANTED)]
+    environment = {**os.environ, "PYTHONPATH": str(SRC)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == "set()\nset()\n"
 
 
 def test_it_starts_in_half_a_second_of_computing():

@@ -25,6 +25,7 @@ from deepseek_ocr_rag.errors import (
     SourceError,
 )
 from deepseek_ocr_rag.sources.limits import Limits
+from deepseek_ocr_rag.sources.renderers import words
 from deepseek_ocr_rag.sources.renderers.words import is_bold
 from deepseek_ocr_rag.sources.source import open_source
 
@@ -739,3 +740,8 @@ def test_boxes_stay_on_the_page_on_real_pages(both):
         for box in [w.box for w in layer.words] + [r.box for r in layer.rules]:
             assert 0 <= box.x0 <= box.x1 <= 1
             assert 0 <= box.y0 <= box.y1 <= 1
+
+
+def test_white_space_is_what_python_calls_so_and_the_zero_width_space():
+    found = {i for i in range(words._LAST + 1) if chr(i).isspace()}
+    assert set(words._IS_SPACE.nonzero()[0].tolist()) == found - {*range(0x1C, 0x20)} | {0x200B}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
+from ...concurrency.cancellation import Cancellation
 from ...errors import (
     BackendUnavailableError,
     ConfigurationError,
@@ -47,7 +48,7 @@ class _LoadedEngine:
 class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
     """Reads pages with a DeepSeek-OCR model on an NVIDIA GPU, hundreds at once.
 
-    The model is loaded while the first page is drawn, in a process of its own, and kept
+    The model is loaded while the first document is opened, in a process of its own, and kept
     until :meth:`close`. If that process ends because the GPU failed, another one is
     started and given the unfinished pages. Several threads may share the backend:
     their pages are generated together. The first pages of a document go before the
@@ -157,10 +158,21 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         self._limit = gpu_memory_limit
         self._most_pages = most_pages
         self._copy: TemporaryDirectory[str] | None = None
+        self._starts = Cancellation()
 
     def begin_loading(self) -> None:
         """Begin to load the model, without waiting for it; a reader does so for its first page."""
         self._begin_loading()
+
+    def on_loading(self, call: Callable[[], object]) -> None:
+        """Call a method of an object, while that exists, when the model begins to be loaded.
+
+        It is called at once if that has happened already. It must be quick.
+
+        Args:
+            call: The bound method.
+        """
+        self._on_loading(call)
 
     def _load(self) -> _LoadedEngine | TransformersBackend:
         self.check()
@@ -199,7 +211,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             tokenizer = executor.submit(load_tokenizer)
             try:
                 startups = [{**startup, "device": device} for device in devices]
-                engines = CardEngines(startups, begun.set)
+                engines = CardEngines(startups, begun.set, self._starts)
             except EngineUnsupportedError as error:
                 _log.warning("%s: using the transformers backend instead", error)
                 return TransformersBackend.from_options(self._options, self._most_pages)
@@ -315,9 +327,11 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             handle.cancel()
 
     def close(self) -> None:
-        """Stop the generation and free the memory. Closing twice does nothing."""
+        """Stop the generation, or the start, and free the memory. Closing twice does nothing."""
+        self._closed.set()
+        # A start takes seconds, and holds the lock.
+        self._starts.cancel()
         with self._loading:
-            self._closed.set()
             loaded, self._loaded = self._loaded, None
         if isinstance(loaded, TransformersBackend):
             loaded.close()

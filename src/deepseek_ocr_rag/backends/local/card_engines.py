@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ...concurrency.cancellation import Cancellation
 from ...errors import BackendError, BackendUnavailableError
 from .engine_process import EngineProcess
 from .page_request import EngineRequest, PageHandle
@@ -117,14 +118,19 @@ class CardEngines:
     Args:
         startups: The settings of each card's process; see :class:`EngineProcess`.
         on_begun: Called once every process can go on starting without this one.
+        cancellation: Cancels starts, the first ones and later ones.
 
     Raises:
         BackendError: If no process starts: the error of the first card.
     """
 
     def __init__(
-        self, startups: Sequence[dict[str, Any]], on_begun: Callable[[], object] = lambda: None
+        self,
+        startups: Sequence[dict[str, Any]],
+        on_begun: Callable[[], object] = lambda: None,
+        cancellation: Cancellation | None = None,
     ) -> None:
+        self._cancellation = cancellation or Cancellation()
         self._cards = tuple(_Card(startup) for startup in startups)
         self._lock = threading.Lock()
         self._closed = False
@@ -241,7 +247,7 @@ class CardEngines:
 
     def _started(self, card: _Card, on_begun: Callable[[], object]) -> None:
         try:
-            process = EngineProcess(card.startup, self._room.set, on_begun)
+            process = EngineProcess(card.startup, self._room.set, on_begun, self._cancellation)
         except BackendError as error:
             self._count_failure(card, str(error))
             raise

@@ -13,6 +13,7 @@ from contextlib import suppress
 from io import RawIOBase
 from typing import Any, Final, cast
 
+from ...concurrency.cancellation import Cancellation
 from ...concurrency.child_process import OutputTail, finalize_in_owner
 from ...concurrency.frames import Frame, receive, send
 from ...errors import (
@@ -50,6 +51,7 @@ class EngineProcess:
             ``weights`` and ``vision``; see :class:`~deepseek_ocr_rag.engine.startup.EngineSettings`.
         on_room: Called when :attr:`has_room` has become True; it must not refer to this object.
         on_begun: Called once the process has its settings and can go on starting without this one.
+        cancellation: Cancels the start; nothing afterwards.
 
     Raises:
         BackendError: If the process does not start, or the engine does not run in it.
@@ -60,7 +62,9 @@ class EngineProcess:
         settings: dict[str, Any],
         on_room: Callable[[], object] = lambda: None,
         on_begun: Callable[[], object] = lambda: None,
+        cancellation: Cancellation | None = None,
     ) -> None:
+        cancellation = cancellation or Cancellation()
         try:
             self._processes = start_pair(settings["tokenizer"])
         except OSError as error:
@@ -78,9 +82,14 @@ class EngineProcess:
             # Not from the sender's thread, which may have to wait for the GIL.
             send(self._processes.requests, Frame(settings))
             on_begun()
-            ready = receive(self._processes.replies, longest=0).message
+            with cancellation.on_cancel(self._processes.kill):
+                ready = receive(self._processes.replies, longest=0).message
         except (OSError, BrokenFrameError) as error:
             self._end()
+            if cancellation.cancelled:
+                raise BackendUnavailableError(
+                    "the backend was closed while it started", remedy="Make a new one."
+                ) from error
             raise BackendUnavailableError(
                 f"the engine process did not start: it {self._pages.describe_exit()}"
             ) from error

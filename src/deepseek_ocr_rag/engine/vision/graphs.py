@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..cuda_graphs import captured
+
 __all__ = ["GraphPool", "VisionGraph"]
 
 _cuda: Any = torch.cuda
@@ -35,15 +37,12 @@ class VisionGraph:
         beside: VisionGraph | None = None,
     ) -> None:
         self._inputs = [example.clone() for example in examples]
-        # Run it once before: compiling kernels and filling tables cannot be captured.
-        compute(*self._inputs)
-        self._graph = torch.cuda.CUDAGraph()
-        pool = None if beside is None else beside._graph.pool()
         self._stream: Any = _cuda.Stream() if beside is None else beside._stream
-        with torch.cuda.graph(
-            self._graph, pool=pool, stream=self._stream, capture_error_mode="thread_local"
-        ):
-            self._output = compute(*self._inputs)
+        first = None if beside is None else beside._graph
+        self._graph: torch.cuda.CUDAGraph
+        self._graph, self._output = captured(
+            lambda: compute(*self._inputs), self._stream, first, rehearsed=False
+        )
 
     def __call__(self, *given: Tensor) -> Tensor:
         """Compute the result for arguments that are at most as long as those that were captured.

@@ -56,7 +56,7 @@ class ServiceReader(Reader):
         >>> reader.read("report.pdf").to_markdown()  # doctest: +SKIP
     """
 
-    _process_bound = ("_made", "_backend_lock", "_free_documents", "_jobs")
+    _process_bound = (*Reader._process_bound, "_jobs")
 
     def __init__(
         self,

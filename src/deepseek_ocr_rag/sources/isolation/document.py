@@ -36,7 +36,7 @@ from .pool import WorkerPool, shared_pool
 from .process import START_SECONDS, Worker
 from .values import error_from, info_from, layer_from, picture_from, pixels_from, png_from
 
-__all__ = ["IsolatedDocument"]
+__all__ = ["IsolatedDocument", "load_renderer"]
 
 GRACE_SECONDS = 5.0
 """Extra seconds in which a worker can stop a slow page itself, with a better message."""
@@ -180,36 +180,12 @@ class IsolatedDocument:
 
         def open_in(worker: Worker) -> None:
             own = _TimeBudget(self._limits.page_seconds + GRACE_SECONDS)
-            self._load_renderer(worker, fresh=False)
+            load_renderer(worker, self._format, self._renderer, self._name, fresh=False)
             self._answer(worker, number, None, None, _page_count, own, 0)
 
         with pool.worker(number, fresh=fresh, prepare=open_in) as worker:
-            self._load_renderer(worker, fresh)
+            load_renderer(worker, self._format, self._renderer, self._name, fresh=fresh)
             return self._answer(worker, number, page, request, read, budget, longest)
-
-    def _load_renderer(self, worker: Worker, fresh: bool) -> None:
-        """Make a worker try its renderer before it gets the document."""
-        format, renderer = self._format, self._renderer
-        if format in worker.formats:
-            return
-        try:
-            reply = worker.ask(
-                Frame({"do": "load", "format": format, "renderer": renderer}), START_SECONDS
-            )
-        except WorkerLostError as lost:
-            if fresh:
-                name = renderer_of(format, renderer)
-                raise broken_installation(name, f"the process that loads it: {lost}") from lost
-            # Raise this as an ordinary failure, not as a timeout: another process may load it in time.
-            raise WorkerLostError(str(lost)) from lost
-        try:
-            error = error_from(reply, self._name)
-        except BrokenFrameError as broken:
-            worker.stop()
-            raise WorkerLostError(f"it replied {broken}") from broken
-        if error is not None:
-            raise error
-        worker.formats.add(format)
 
     def _answer(
         self,
@@ -259,6 +235,35 @@ class IsolatedDocument:
 
     def _closed_error(self) -> SourceError:
         return SourceError("the document is closed", source=self._name, remedy="Open it again.")
+
+
+def load_renderer(
+    worker: Worker, format: str, renderer: str, source: str, *, fresh: bool = False
+) -> None:
+    """Make a worker try its renderer before it gets the document.
+
+    ``source`` is the document's name for errors. ``fresh`` says that another worker has failed.
+    """
+    if format in worker.formats:
+        return
+    try:
+        reply = worker.ask(
+            Frame({"do": "load", "format": format, "renderer": renderer}), START_SECONDS
+        )
+    except WorkerLostError as lost:
+        if fresh:
+            name = renderer_of(format, renderer)
+            raise broken_installation(name, f"the process that loads it: {lost}") from lost
+        # Raise this as an ordinary failure, not as a timeout: another process may load it in time.
+        raise WorkerLostError(str(lost)) from lost
+    try:
+        error = error_from(reply, source)
+    except BrokenFrameError as broken:
+        worker.stop()
+        raise WorkerLostError(f"it replied {broken}") from broken
+    if error is not None:
+        raise error
+    worker.formats.add(format)
 
 
 class _TimeBudget:

@@ -31,6 +31,9 @@ reads."""
 LINGER_SECONDS: Final = 10.0
 """Seconds that workers stay after the last document was closed."""
 
+READY_SECONDS: Final = 600.0
+"""The same while more documents are expected. Even then not for ever: one takes 50 MB."""
+
 CLOSE_SECONDS: Final = 5.0
 """Most seconds that a worker may take to close a document."""
 
@@ -55,6 +58,8 @@ class WorkerPool:
         self._changed = threading.Condition()
         self._numbers = itertools.count(1)
         self._documents: set[int] = set()
+        self._expected: set[int] = set()  # numbers of those that expect documents
+        self._ahead: _Start | None = None  # of a worker for a document that is expected
         self._abandoned: deque[int] = deque()
         self._idle: list[Worker] = []
         self._starting = 0
@@ -84,6 +89,36 @@ class WorkerPool:
             self._documents.add(number)
             return number
 
+    def expect(self, prepare: Callable[[Worker], object]) -> int:
+        """Start a worker for a document that is expected, unless there is one already.
+
+        Workers then stay for :data:`READY_SECONDS`.
+
+        Args:
+            prepare: Loads what the document will need, if no other one comes first.
+
+        Returns:
+            A number for :meth:`expect_no_more`.
+        """
+        with self._changed:
+            number = next(self._numbers)
+            self._expected.add(number)
+            self._stop_timer()
+            self._unwanted = False
+            if not (self._idle or self._busy or self._starting):
+                self._ahead = self._start_beside(number, prepare)
+        self._linger()
+        return number
+
+    def expect_no_more(self, number: int) -> None:
+        """End the workers, unless a document is open or others expect one."""
+        with self._changed:
+            self._expected.discard(number)
+            for worker, each in self._busy.items():
+                if each == number:
+                    worker.interrupt()
+        self.end_if_unused()
+
     @contextmanager
     def worker(
         self,
@@ -104,7 +139,7 @@ class WorkerPool:
             self._give_back(worker)
 
     def abandon(self, document: int) -> None:
-        """Close a document the next time that a worker is used.
+        """Close a document, or expect no more of them, the next time that a worker is used.
 
         For finalizers, because the garbage collector may run while the pool is locked.
         """
@@ -125,20 +160,33 @@ class WorkerPool:
                 self._busy[worker] = 0
         for worker in holders:
             self._give_back(worker)
+        self._linger()
+
+    def _linger(self) -> None:
+        """End all workers after a while, unless a document is opened."""
         with self._changed:
-            if not self._documents and self._timer is None:
-                self._timer = threading.Timer(LINGER_SECONDS, self.end_if_unused)
-                self._timer.daemon = True
-                try:
-                    self._timer.start()
-                    return
-                except RuntimeError:  # the system has no thread left
-                    self._timer = None
-            else:
+            self._sweep()
+            if self._documents or self._timer is not None:
                 return
-        self.end_if_unused()
+            seconds = READY_SECONDS if self._expected else LINGER_SECONDS
+            self._timer = threading.Timer(seconds, self._end_idle)
+            self._timer.daemon = True
+            try:
+                self._timer.start()
+                return
+            except RuntimeError:  # the system has no thread left
+                self._timer = None
+        self._end_idle()
 
     def end_if_unused(self) -> None:
+        """End all workers, unless a document is open or expected."""
+        with self._changed:
+            self._sweep()
+            if self._expected:
+                return
+        self._end_idle()
+
+    def _end_idle(self) -> None:
         """End all workers, unless a document is open."""
         with self._changed:
             self._sweep()
@@ -167,7 +215,8 @@ class WorkerPool:
                 if start is not None and start.error is not None:
                     raise start.error
                 has_room = len(self._busy) + self._starting < self._most
-                if has_room and (start is None or start.done):
+                coming = self._ahead is not None and not self._ahead.done
+                if has_room and not coming and (start is None or start.done):
                     start = self._start_beside(document, prepare)
                 else:
                     self._changed.wait()
@@ -187,8 +236,10 @@ class WorkerPool:
         """Start a worker in another thread, because an existing one may become free sooner."""
         start = _Start()
         self._starting += 1
-        # The first worker need not be prepared: the caller that waits for it opens the document.
-        prepared = prepare if self._busy else None
+        # The first worker of a document need not be prepared: the caller that waits for it opens
+        # the document.
+        wanted = document in self._documents and not self._busy
+        prepared = None if wanted else prepare
         thread = threading.Thread(
             target=self._start, args=(start, document, prepared), name="dsocr-worker", daemon=True
         )
@@ -210,8 +261,10 @@ class WorkerPool:
             self._starting -= 1
             if started is not None:
                 self._busy[started] = document
+            # What is prepared for an expected document may not be for one that has come meanwhile.
+            needed = document in self._documents or not self._documents
         if started is not None:
-            if prepare is not None:
+            if prepare is not None and needed:
                 # The caller that takes the worker meets the error again, and knows its page. RuntimeError:
                 # the system has no thread left for the deadline.
                 with suppress(DeepSeekOCRError, WorkerLostError, RuntimeError):
@@ -222,7 +275,7 @@ class WorkerPool:
             self._changed.notify_all()
             unwanted = self._unwanted
         if unwanted:
-            self.end_if_unused()
+            self._end_idle()
 
     def _replacement(self, document: int) -> Worker:
         """Start a worker, in place of an idle one if there is one."""
@@ -268,7 +321,9 @@ class WorkerPool:
 
     def _sweep(self) -> None:
         while self._abandoned:
-            self._documents.discard(self._abandoned.popleft())
+            number = self._abandoned.popleft()
+            self._documents.discard(number)
+            self._expected.discard(number)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

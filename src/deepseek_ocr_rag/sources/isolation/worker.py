@@ -13,8 +13,8 @@ The reply to each is one frame, with the result or an error::
     {"do": "text_layer", "document": 7, "page": 1}                                 -> words
     {"do": "close", "document": 7}                                                 -> {}
 
-It ends when its standard input does, so it never outlives its owner. It writes
-no files and reads only the documents that it is told to open.
+It ends when its standard input does, so it never outlives its owner. From the first document
+on, it can write no files. It reads only the documents that it is told to open.
 """
 
 from __future__ import annotations
@@ -71,7 +71,6 @@ def main() -> None:
     requests, replies = take_pipes()
     # Until here its owner can read on standard error why it does not start.
     discard_output()
-    write_no_files()
     _DocumentServer(MemoryBound(), requests).serve(replies)
 
 
@@ -82,6 +81,7 @@ class _DocumentServer:
         self._memory = memory
         self._requests = requests
         self._opened: dict[int, _Opened] = {}
+        self._fenced = False
 
     def serve(self, replies: FileIO) -> None:
         send(replies, Frame({"ready": True}))
@@ -97,6 +97,11 @@ class _DocumentServer:
             if message["do"] == "load":
                 opener_for(message["format"], message["renderer"])
                 return Frame({})
+            if not self._fenced:
+                # Not sooner, or Python could not keep what it compiles of a renderer, and would
+                # compile it in every process, a third of a second where nothing was compiled yet.
+                write_no_files()
+                self._fenced = True
             if message["do"] == "open":
                 return self._open(message, bytes(request.body))
             if message["do"] == "close":

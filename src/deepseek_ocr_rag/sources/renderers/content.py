@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import gettempdir
 from typing import BinaryIO
 
 from ...errors import CorruptSourceError, LimitExceededError, SourceError, SourceNotFoundError
@@ -44,6 +42,9 @@ class Content:
             LimitExceededError: If it is larger than the limit.
             SourceError: If it cannot be written to the temporary file.
         """
+        # Imported late: a process that draws pages makes no copies.
+        import hashlib
+
         size = 0
         digest = hashlib.sha256()
         memory = io.BytesIO()
@@ -112,6 +113,8 @@ class Content:
         """Compute the hash of all bytes, 64 hex digits."""
         if self.digest is not None:
             return self.digest
+        import hashlib
+
         with self.open() as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -135,6 +138,8 @@ def _disk_errors(name: str) -> Iterator[None]:
 
 
 def _temporary_folder() -> str:
+    from tempfile import gettempdir
+
     try:
         return gettempdir()
     except OSError:
