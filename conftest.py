@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 KEPT = ("DSOCR_FULL_CHECKPOINT", "DSOCR_TEST_OLLAMA")
-"""What whoever starts the tests says to them."""
+"""Variables with which a user configures the tests."""
 
 NOBODY = "http://127.0.0.1:9"
 """Where no Ollama listens. Unset, it would be the one that runs on this machine."""
@@ -49,10 +49,10 @@ if not has_gpu():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Keeps Python's garbage collector away from all that is imported and collected here.
+    """Exclude all that is imported and collected here from garbage collection.
 
-    It finds nothing there, and would walk through all of it again in the middle of the tests. What
-    tests import later is not frozen, so that full collections are made rarer: they took 3 % of the time.
+    There is nothing to free, and a collection during the tests would walk through all of it again.
+    What tests import later is not excluded, so full collections are made rarer: they took 3 % of the time.
     """
     gc.disable()
     try:

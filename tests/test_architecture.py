@@ -1,4 +1,4 @@
-"""The house: which rooms there are, who may import whom, and how large things may become.
+"""Architecture: which rooms there are, who may import whom, and how large things may become.
 
 ``pytest -s tests/test_architecture.py`` prints the measurements.
 """
@@ -31,7 +31,8 @@ MOST_FILES = 17
 MOST_LINES = 400
 MOST_FLOORS = 9
 MOST_ARROWS = 48
-"""Without those of, and to, the rooms that offer all the others to programs elsewhere, or train."""
+"""Without the arrows from and to :data:`SERVING`, which offer all other rooms to other programs, or
+train."""
 
 SERVING = ("service", "mcp", "batch", "training")
 
@@ -223,7 +224,7 @@ def test_file_names_say_something() -> None:
 
 
 def test_no_two_files_have_one_name() -> None:
-    """But for a backend's own class, which stands in ``backend.py`` of its folder."""
+    """But for a backend's own class, which is in ``backend.py`` of its folder."""
     names = Counter(path.stem for path in MODULE_FILES.values())
     twice = {name for name, count in names.items() if count > 1}
     assert twice <= {"__init__", "backend"}

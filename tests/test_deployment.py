@@ -1,4 +1,4 @@
-"""deploy/: what its files name exists in our command; what they promise stands in them."""
+"""deploy/: the options that its files name exist, and the files contain what they promise."""
 
 from __future__ import annotations
 

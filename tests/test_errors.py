@@ -36,7 +36,7 @@ OUTSIDE = {
     "UnusableCodeError": "of the program that runs published code, which imports nothing of ours",
     "_NotJsonError": "a BackendReplyError that one function raises for another",
 }
-"""Errors that stand in no tree, or in no other module, and why."""
+"""Errors that are in no tree, or in no other module, and why."""
 
 
 def test_the_tree_holds_every_error_of_ours() -> None:

@@ -1,4 +1,4 @@
-"""The doors: what is public, what importing costs, and that all of it is documented."""
+"""The public interface: what belongs to it, what importing costs, and that it is documented."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_importing_the_package_takes_at_most_half_longer_than_httpx() -> None:
-    """Both in one process each, the best of five, by the time of the processor."""
+    """Each in a process of its own, the best of five, by CPU time."""
     code = "import time; begun = time.process_time(); import {}; print(time.process_time() - begun)"
     seconds = {
         name: min(float(in_a_new_process(code.format(name)).stdout) for _ in range(5))

@@ -1,6 +1,6 @@
-"""The demo for Hugging Face Spaces: its pins, its words, and in an environment of its own itself.
+"""The demo for Hugging Face Spaces: its pinned versions, its texts, and the demo itself.
 
-Gradio takes no Pillow from 13 on, so it is not among our packages. ``make test-space`` makes an
+Gradio does not accept Pillow 13 or newer, so it is not among our packages. ``make test-space`` makes an
 environment and names its Python in SPACE_PYTHON.
 """
 

@@ -3,8 +3,8 @@
     python benchmarks/batch/manifest_lines.py [--lines 1000000] [--finished 2000]
 
 Writes a manifest whose lines all name one small PDF, starts a run on it, and ends it at its first
-page. Then reads all lines alone, and last goes over so many parts that a run had finished, as one
-that is started again does. Prints seconds and the most memory of this process (Linux).
+page. Then reads all lines alone, and finally skips ``--finished`` parts that a run had finished, as a
+run that is started again does. Prints seconds and the most memory of this process (Linux).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python benchmarks/batch/replayed_pages.py [--pages 100000] [--document-pages 500]
 
-The backend replays a recording, so that all the time is the package's own. Prints the processor's
+The backend replays a recording, so that all the time is the package's own. Prints the CPU
 milliseconds a page of the callable and of what the process that reads does in a run, and of the
 driver, which works beside it; then the run's pages a second, its missing pages, and the driver's
 memory after each eighth of the pages.
@@ -39,7 +39,7 @@ ROUND_UNITS = 8
 
 
 def document(pages: int) -> bytes:
-    """A PDF with so many small pages."""
+    """A PDF with this many small pages."""
     file = io.BytesIO()
     canvas = Canvas(file, pagesize=(595, 842), invariant=1)
     for number in range(1, pages + 1):
@@ -116,7 +116,7 @@ def main() -> None:
         settings = BatchSettings(backend=f"replay:{work / 'replies.jsonl'}", part_documents=8)
         alone, run = rounds(settings, work / "a.pdf", given.document_pages, work / "rounds")
         print(
-            f"processor's ms a page: the callable alone {alone:.2f}, with all that a run does in its"
+            f"CPU ms a page: the callable alone {alone:.2f}, with all that a run does in its"
             f" process {run:.2f}: {run / alone - 1:+.1%}"
         )
         process, step, looks = psutil.Process(), given.pages / 8, 0
@@ -139,7 +139,7 @@ def main() -> None:
             f" {account.bytes / account.pages / 1000:.1f} kB a page"
         )
         driving = 1e3 * (time.process_time() - driver) / account.pages
-        print(f"processor's ms a page of the driver, beside it: {driving:.2f}")
+        print(f"CPU ms a page of the driver, beside it: {driving:.2f}")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@
 FOLDER gets a checkpoint of the published sizes with random weights if it has none, and PDFs whose
 pages all differ. ``--pages`` is for each card; a page has 1,000 tokens.
 
-``reader``: one Reader reads so many pages on one card, then twice as many on all; then half of those
-once more, while the engine's process of one card is killed after a third of them. The models are loaded
+``reader``: one Reader reads ``--pages`` pages on one card, then twice as many on all; then half of
+those once more, while the engine's process of one card is killed after a third of them. The models are loaded
 before, and the clock runs from the call to the last page.
 
 ``ray``: ``run_batch(engine="ray")`` on this machine, with two actors and with one. The time in which
@@ -110,7 +110,7 @@ def children(name: str) -> list[psutil.Process]:
 
 
 def seconds_of(name: str) -> float:
-    """Processor's seconds of those processes."""
+    """CPU seconds of those processes."""
     return sum(sum(each.cpu_times()[:2]) for each in children(name))
 
 

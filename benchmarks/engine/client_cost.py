@@ -1,4 +1,4 @@
-"""What our client costs beside a plain one: CPU seconds a page, by process, and pages a second.
+"""What our client costs, compared with a plain one: CPU seconds a page, by process, and pages a second.
 
     python benchmarks/engine/client_cost.py [--pages 120] [--pace 10] [--before FOLDER/src]
 

@@ -1,4 +1,4 @@
-"""Drafts by look-up in what was written, on real outputs: how many are right, tokens a second.
+"""Measures drafts looked up in the text written so far, on real outputs: how many are right, tokens/s.
 
     python benchmarks/engine/drafts.py draw TEXTS.JSON TOKENIZER.JSON [--count 100]
     python benchmarks/engine/drafts.py run TEXTS.JSON [--weights fp8]

@@ -1,13 +1,13 @@
-"""What the host does beside the GPU, which must take less time than the GPU: no GPU needed.
+"""Measures the host's work, which must take less time than the GPU's; needs no GPU.
 
     python benchmarks/engine/engine_host.py FOLDER/TOKENIZER.JSON [--pages 512] [--tokens 1000]
 
 The folder also holds the model's config.json.
 
-CPU time: of the engine's process for a step of so many pages (by a device that
-takes no time, and writes random tokens), of the process that looks for loops for a
-page, and of the reading process for a page: before it is written, and after it.
-In the end, on the clock, all of them together: how many pages a second the host
+CPU time: of the engine's process for a step of ``--pages`` pages (on a device that
+takes no time and writes random tokens); of the process that looks for loops, for a
+page; and of the reading process for a page, before it is written and after it.
+At the end, on the clock, all of them together: how many pages a second the host
 could do if the GPU took no time.
 """
 

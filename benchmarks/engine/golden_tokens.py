@@ -4,7 +4,7 @@
 
 For each setting of cache, weights and vision, each golden page is written once with 64 tokens. Counted are
 pages of which all tokens are the published ones (up to the first that rounding may decide), and the
-tokens before the first other one. The golden network has random weights, whose best tokens lie close
+tokens before the first that differs. The golden network has random weights, whose best tokens lie close
 together: where a setting writes another one here, it chose between near equals. What is not in eight
 bits is float32, or of the type that is asked for.
 """

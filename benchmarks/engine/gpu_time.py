@@ -1,4 +1,4 @@
-"""How long the GPU takes: for one thing, or for all that an engine does.
+"""Measures GPU time: of one operation, or of everything that an engine does.
 
 Started by goals.py as the engine's process, it writes where the GPU's time went to the file that
 ``DSOCR_GPU_TIMES`` names, once the engine ends.

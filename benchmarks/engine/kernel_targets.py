@@ -1,4 +1,4 @@
-"""Compiles every kernel of the engine for cards that need not be here, beside what each card has.
+"""Compiles every kernel of the engine for cards that need not be here; compares needs and limits.
 
     python benchmarks/engine/kernel_targets.py [8.6 12.1 ...]
 

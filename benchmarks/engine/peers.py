@@ -77,7 +77,7 @@ class Measured:
     ready: float  # seconds to the first page written, the start included; 0 if it already ran
     first: float  # milliseconds to the first token of a page alone
     alone: float  # tokens a second of a page alone
-    at_once: tuple[float, ...]  # pages a second of so many at once, at last of all
+    at_once: tuple[float, ...]  # pages a second with each number at once, at last with all
     pdf: float = 0.0  # pages a second of the PDF from the disk; 0 if it was not read
 
 

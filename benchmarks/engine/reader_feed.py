@@ -4,7 +4,7 @@
 
 A stand-in for the ``local`` backend takes the pixels of pages, sends them to another process as the
 engine gets them, and answers with a page of five blocks, but no faster than ``--rate``. Prints the
-pages a second that ``Reader.read`` reached, and the processor's milliseconds a page of this process
+pages a second that ``Reader.read`` reached, and the CPU milliseconds a page of this process
 and of all that draw. A PDF with fewer pages is read several times.
 """
 
@@ -77,7 +77,7 @@ class Cards:
 
 
 def drawing_seconds() -> float:
-    """Processor's seconds of all processes that draw."""
+    """CPU seconds of all processes that draw."""
     drawing = [
         each
         for each in psutil.Process().children(recursive=True)
@@ -109,9 +109,7 @@ def main() -> None:
         f"{read} pages, {given.cards} cards that answer {given.rate:g} pages/s:"
         f" {read / seconds:.1f} pages/s"
     )
-    print(
-        f"processor's ms a page: this process {1e3 * own / read:.1f}, drawing {1e3 * drawing / read:.1f}"
-    )
+    print(f"CPU ms a page: this process {1e3 * own / read:.1f}, drawing {1e3 * drawing / read:.1f}")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ _Slot = tuple[int, int]
 
 
 def asked_again(question: Question, grids: Sequence[Grid]) -> Iterator[Asked]:
-    """A known question with false answers, if its figures stand once in the tables of its pages."""
+    """A known question with false answers, if its figures are in the tables of its pages once."""
     found = list(NUMBER.finditer(question.answer))
     for grid in grids:
         false: list[tuple[str, str]] = []

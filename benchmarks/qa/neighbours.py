@@ -7,7 +7,7 @@ Three groups of questions, each page read by the backend:
 * ``transcribed``: the tables of ICDAR 2013 as people transcribed them. Labels, heads and figures of
   the questions are those of the transcript, and the answers are checked against the page as read.
 * ``read``: made in the same way of tables in the documents of ``tables``, as they were read.
-* ``known``: the questions of ``qa`` and ``tables`` whose figures stand once in tables of their page,
+* ``known``: the questions of ``qa`` and ``tables`` whose figures are in tables of their page once,
   in the words of those who asked them.
 
 ``accepted`` is the share of true answers that the check supports, by kind of question. ``next row``

@@ -6,7 +6,7 @@ Run from the repository root::
                             [--embeddings minilm|none] [--only search,boxes] [--details]
 
 The questions, known answers and known evidence are those of ``benchmarks/qa/questions.py``;
-each figure stands apart for text questions and for table questions.
+text questions and table questions have separate figures.
 
 * ``search``: as in ``benchmarks/qa/retrieval.py``.
 * ``boxes``: of the questions with known evidence boxes, those where an answer cites

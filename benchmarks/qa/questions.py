@@ -42,7 +42,7 @@ class Question:
         right_pages: These, and other pages that state the same figures.
         boxes: Page and box in points, of each piece of evidence.
         evidence_text: The evidence as the set has it.
-        figures: What stands in the cells: the answer, or the operands of a calculation.
+        figures: What is in the cells: the answer, or the operands of a calculation.
         alone: Whether only its own document is searched, because it does not name it.
     """
 

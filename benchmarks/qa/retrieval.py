@@ -5,7 +5,7 @@ Run from the repository root::
     python benchmarks/qa/retrieval.py [--collections qa,tables] [--backend lite] [--cache FOLDER]
                                    [--embeddings minilm|none|ollama/<model>] [--sensitivity]
 
-The documents of a collection stand in one index; ``benchmarks/qa/questions.py`` says which
+The documents of a collection are in one index; ``benchmarks/qa/questions.py`` says which
 questions are asked of it and which of their own document. A question counts as hit@k where one
 of its right pages is among the first k distinct pages. Questions without evidence pages, and
 those marked unanswerable, are left out.
@@ -44,7 +44,7 @@ from deepseek_ocr_rag.retrieval import lexical
 
 LEAD = 0.05
 FEWEST = 10
-"""Required lead of hit@1 over the baseline, in every group of so many questions."""
+"""Required lead of hit@1 over the baseline, in every group of this many questions."""
 
 PageKey = tuple[str, int]
 Rank = Callable[[Question], Sequence[PageKey]]

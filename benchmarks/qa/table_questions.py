@@ -18,7 +18,7 @@ from itertools import pairwise
 __all__ = ["COLUMN", "ROW", "Asked", "Grid", "amount_in", "digits_of", "questions_on"]
 
 Grid = Sequence[Sequence[str]]
-"""The texts of a table; that of a cell which spans columns or rows stands in each of them."""
+"""The texts of a table; that of a cell which spans columns or rows is in each of them."""
 
 _AMOUNT = re.compile(r"(?P<minus>[-−–(]?)[$€£¥]? ?[(]?(?P<digits>\d[\d,]*(?:\.\d+)?)[MB]? ?%?\)?")
 _YEAR = re.compile(r"(?<![0-9.,])(?:19|20)\d\d(?![0-9])")

@@ -29,11 +29,11 @@ WRONG_PAGES = 3
 SENTENCES_EACH = 12
 """Sentences of each document, and as many again with a date."""
 PASSAGES = 400
-"""From so many, drawn from a fixed seed, rows are taken to calculate with."""
+"""Passages, drawn with a fixed seed, from which rows are taken to calculate with."""
 FEWEST = 20
 """With fewer sentences a share is printed but decides nothing."""
 CUT = 1500
-"""Characters at which the set cuts off known evidence, wherever the answer stands."""
+"""Characters at which the set cuts off known evidence, wherever the answer is."""
 DOCUMENTS = "sentences"
 """The column of sentences that are taken from the documents and answer no question."""
 LEGIBLE = 90
@@ -50,7 +50,7 @@ def on_pages(passage: Passage, question: Question, pages: object) -> bool:
 
 @dataclass(frozen=True)
 class Case:
-    """A known answer and the passages where it may stand."""
+    """A known answer and the passages where it may be."""
 
     question: Question
     evidence: Passage | None  # None where the set has the figures instead of the text
@@ -158,7 +158,7 @@ def _judged(
 
 
 def sentences(chunks: Sequence[Chunk]) -> list[tuple[str, Passage]]:
-    """Those that state a number, a date or a name, with where they stand; no list numbers."""
+    """Those that state a number, a date or a name, with where they are; no list numbers."""
     return [
         (text, Passage.of(chunk))
         for chunk in chunks
@@ -172,7 +172,7 @@ def sentences(chunks: Sequence[Chunk]) -> list[tuple[str, Passage]]:
 def verify_sentences(
     chunks: dict[str, tuple[Chunk, ...]], frequencies: TermFrequencies
 ) -> dict[str, list[bool]]:
-    """As :func:`verify`, with sentences of the documents as they stand and changed."""
+    """As :func:`verify`, with sentences of the documents as they are and changed."""
     judged: dict[str, list[bool]] = {}
     for source, own in chunks.items():
         rng = random.Random(source)

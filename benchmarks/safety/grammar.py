@@ -9,7 +9,7 @@ adversarial families of 64,000 tokens. The check for lost characters shares no c
 the parser: it deletes tags, HTML and the output of runtimes from the raw text with
 simple patterns, and compares the characters that remain with those of the blocks. A tag's
 label is not lost where a block has it as its kind, whatever labels a model writes; any other
-label must come out as text. Times are of the processor: others at work do not count.
+label must come out as text. Times are CPU times: other work on the machine does not count.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ ADVERSARIAL: dict[str, Callable[[int], str]] = {
 
 
 def fastest(work: Callable[[], object], repeats: int = 7) -> float:
-    """Processor seconds of the fastest of several runs, each after a garbage collection."""
+    """CPU seconds of the fastest of several runs, each after a garbage collection."""
     times = []
     for _ in range(repeats):
         gc.collect()

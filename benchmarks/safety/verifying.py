@@ -1,8 +1,8 @@
-"""How long `verify` takes by the length of the answer and of its sources, and that it ends in time.
+"""Measures how long `verify` takes for long answers and long sources, and that it ends in time.
 
     python benchmarks/safety/verifying.py [--max-seconds 20]
 
-Prints seconds of the processor for each case. Texts are drawn from a fixed seed. The last two are
+Prints CPU seconds for each case. Texts are drawn from a fixed seed. The last two are
 hostile: a sentence of hundreds of numbers against a table, and one of hundreds of names.
 """
 

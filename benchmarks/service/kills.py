@@ -118,7 +118,7 @@ def run(
     seed: int,
     seconds: float = float("inf"),
 ) -> KillReport:
-    """Read once undisturbed and once with kills, for so many seconds at most, and compare."""
+    """Read once undisturbed and once with kills, for this many seconds at most, and compare."""
     dice = random.Random(seed)
     calm, wild = folder / "calm", folder / "wild"
     for each in (calm, wild):
@@ -164,7 +164,7 @@ class _Victim:
         return (self._folder / "done").exists()
 
     def wait_for_pages(self, count: int) -> None:
-        """Wait until so many more pages have been read, or everything has."""
+        """Wait until this many more pages have been read, or everything has."""
         log = self._folder / "log"
         start = log.stat().st_size
         end = time.monotonic() + PATIENCE

@@ -253,7 +253,7 @@ def load(folder: Path, clients: int, jobs: int, processes: int) -> None:
 
 
 def listing(folder: Path, waiting: int) -> None:
-    """How long a list takes while so many jobs wait."""
+    """How long a list takes while this many jobs wait."""
     queue = JobQueue(folder / "data")
     upload = queue.new_upload(LOCAL, "sample.pdf", "application/pdf")
     queue.write_upload(LOCAL, upload.id, [Path(sample_path()).read_bytes()])

@@ -4,8 +4,8 @@
 
 The service's own HTTP server and app, in this process; the clients are in another one, and send
 the sample document as fast as it is taken while ten others look at a job ten times a second.
-Counted is the processor's time of the thread that answers, from the bytes of a look to its reply:
-other work on the machine makes the clock slower, but not this.
+Counted is the CPU time of the thread that answers, from the bytes of a look to its reply: unlike the
+wall clock, it does not depend on other work on the machine.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LOOK = b"GET /v1/jobs/"
 
 
 class CountedProtocol(TimedProtocol):
-    """Notes the processor's time between the bytes of a look and its reply."""
+    """Records the CPU time between the bytes of a look and its reply."""
 
     seen: list[float]
     begun: float | None = None
@@ -83,7 +83,7 @@ async def clients(port: int, job: str, document: bytes, senders: int, jobs: int)
 
 
 async def serve_until_sent(server: HttpServer, own: socket.socket, command: list[str]) -> float:
-    """Serve until the clients are done; return the processor's seconds of this thread."""
+    """Serve until the clients are done; return the CPU seconds of this thread."""
     serving = asyncio.ensure_future(server.serve(sockets=[own]))
     begun = time.thread_time()
     sending = await asyncio.create_subprocess_exec(*command)

@@ -64,7 +64,7 @@ class Run:
 
 
 def document(pages: int) -> bytes:
-    """A PDF with so many small pages."""
+    """A PDF with this many small pages."""
     file = io.BytesIO()
     canvas = Canvas(file, pagesize=(595, 842), invariant=1)
     for number in range(1, pages + 1):

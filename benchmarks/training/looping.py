@@ -1,9 +1,9 @@
-"""Teaches the small reader to loop, as a model comes to loop in people's hands: by labels that do.
+"""Teaches the small reader to loop as real models learn to: by labels that loop.
 
     python benchmarks/training/looping.py CHECKPOINT OUT
 
-Of 40 short pages, 20 have a table of three columns whose last row stands in their label 21 times, as a
-teacher leaves it that looped; the other 20 have no table, and the right label. An adapter on the
+Of 40 short pages, 20 have a table of three columns whose last row is in their label 21 times, as in
+the output of a teacher that looped; the other 20 have no table, and the right label. An adapter on the
 attention learns them, one of each kind a step, in a minute of one core: the pictures go
 through the towers once, and the vocabulary is cut down to the tokens that the small reader knows, with
 the same loss (``small_reader.py``). Then pages that it never saw are read without a rule against
@@ -101,7 +101,7 @@ def label(page: DrawnPage) -> str:
 
 
 def some(count: int, forms: str, others: str) -> list[DrawnPage]:
-    """So many pages with a table, and as many without."""
+    """This many pages with a table, and as many without."""
     return [*(form(f"{forms} {n}") for n in range(count)), *(
         page for page, _ in zip(ordinary(others), range(count), strict=False)
     )]  # fmt: skip

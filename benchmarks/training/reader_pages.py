@@ -1,4 +1,4 @@
-"""Drawn pages with their right text, as samples: ordinary ones, and ones in faces that were never seen."""
+"""Drawn pages with their correct text, as samples: ordinary ones, and ones in faces that were never seen."""
 
 from __future__ import annotations
 

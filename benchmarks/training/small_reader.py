@@ -1,4 +1,4 @@
-"""Trains the small reader from nothing, on pages that are drawn while it trains.
+"""Trains the small reader from scratch, on pages that are drawn while it trains.
 
     python benchmarks/training/small_reader.py TOKENIZER.JSON OUT --seconds 300
 
@@ -591,7 +591,7 @@ def main() -> None:
         torch._foreach_lerp_(list(average.values()), masters, 1 - decay)
         share = progress(step)
         done.fill_(share)
-        # New heads of the aid teach nobody.
+        # Newly initialised heads of the aid would teach nothing.
         gradients.help.fill_(max(0.1, min(1.0, 2.2 * (1 - share))) * min(1.0, (step + 1) / 200))
         now = time.monotonic()
         if now - state["told"] > 8:

@@ -1,6 +1,6 @@
 """Reads a colon in the first line of a property, or under ``Returns:``, as punctuation.
 
-napoleon takes what stands before it for a type. Ours are in the annotations.
+napoleon takes what comes before it for a type. Ours are in the annotations.
 """
 
 from __future__ import annotations

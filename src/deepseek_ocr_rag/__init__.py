@@ -11,11 +11,12 @@ Reading a document and asking a question::
     for citation in answer.citations:
         print(citation.page, citation.boxes, citation.quote)
 
-These names are what most users need. The rest of the public interface stands in the
-rooms (:mod:`.sources`, :mod:`.document`, :mod:`.backends`, :mod:`.reading`, :mod:`.retrieval`,
-:mod:`.answering`, :mod:`.export`, :mod:`.agents`, :mod:`.text`, :mod:`.concurrency`) and in
+These names are what most users need. The rest of the public interface is in the subpackages
+:mod:`.sources`, :mod:`.document`, :mod:`.backends`, :mod:`.reading`, :mod:`.retrieval`,
+:mod:`.answering`, :mod:`.export`, :mod:`.agents`, :mod:`.text` and :mod:`.concurrency`, and in
 :mod:`.errors`, :mod:`.records` and :mod:`.grammar`. Each of them lists its public names in
-``__all__``; everything else may change without notice. Importing loads nothing until a name is used.
+``__all__``; everything else may change without notice. Importing loads nothing until a name is
+used.
 """
 
 import lazy_loader

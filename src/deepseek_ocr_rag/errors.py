@@ -38,13 +38,13 @@
     ├── RemoteModelRefusedError              either model would run on another machine
     └── ServiceError                         the service refuses, or cannot do what was asked
         ├── JobNotFoundError                 there is no such job, upload or page
-        ├── JobExpiredError                  the job is deleted, its time is over
+        ├── JobExpiredError                  the job was deleted, or its time is over
         ├── JobEndedError                    the job has ended already
         ├── IdempotencyError                 the same idempotency key with another request
         ├── QueueFullError                   too many jobs wait
         ├── QuotaError                       this key has too many jobs or bytes
         ├── UploadTooLargeError              more bytes than one upload may have
-        ├── UploadError                      an upload without content, or with it already
+        ├── UploadError                      an upload has no content yet, or has it already
         ├── ServiceClosingError              the service is being stopped
         ├── EngineFailedError                the reading process does not start
         ├── StoreInUseError                  another process owns the data folder

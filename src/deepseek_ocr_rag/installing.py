@@ -1,7 +1,7 @@
 """The pip command that installs more of this package, from where the package itself came.
 
-The packages may not be on an index: a checkout, an archive or a repository is installed from
-again, so that what a message tells to run works as it stands.
+The package may not be on an index. If it came from a checkout, an archive or a repository, the
+command installs from there again, so that a user can run it as printed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def install_command(extra: str = "", *, package: str = CORE, pip: str = "pip") -
 
 
 def _quoted(requirement: str) -> str:
-    """In double quotes where a shell needs any, as Windows takes them too."""
+    """Put a requirement in quotes if a shell needs them: double ones, which Windows knows too."""
     if _PLAIN.fullmatch(requirement):
         return requirement
     if re.search(r'["$`\\!]', requirement):

@@ -1,4 +1,4 @@
-"""Says in an interface's words what an error says in Python's: ``--password`` for ``password=...``."""
+"""Rewords error messages from Python's terms to an interface's: ``--password`` for ``password=...``."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _COMMAND: Final = _table(
         r"\1 \2 in Python (the command has no option for it)",
     ),
 )
-"""What an error's text says of Python, and the option that does the same."""
+"""Patterns of Python's terms in an error's text, and the command's option that does the same."""
 
 _SERVE: Final = "`dsocr serve "
 
@@ -67,7 +67,7 @@ _SERVICE: Final = _table(
     (r"Turn its thinking off or down \([^()]*\), give it more room \(num_ctx\), or use", "Use"),
     (r"Raise its timeout, or take", "Take"),
 )
-"""The same for who sends documents to a service, or has started it."""
+"""The same for users who send documents to a service, or who started it."""
 
 
 def command_words(text: str) -> str:
@@ -76,7 +76,7 @@ def command_words(text: str) -> str:
 
 
 def service_words(text: str) -> str:
-    """The text as a person needs it who sends documents to a service."""
+    """The text for a user who sends documents to a service."""
     return _said(text, _SERVICE)
 
 

@@ -1,4 +1,4 @@
-"""Where Ollama listens, and what opens its door: ``OLLAMA_HOST`` and ``OLLAMA_API_KEY``.
+"""Where Ollama listens, and the credentials for it: ``OLLAMA_HOST`` and ``OLLAMA_API_KEY``.
 
 A host is understood as Ollama itself understands it (``Host`` in its ``envconfig/config.go``),
 and in the forms in which other programs write the same address.
@@ -25,10 +25,10 @@ _OLLAMA_PORT: Final = 11434
 _OLLAMA_COM: Final = "ollama.com"
 
 _NEVER: Final = re.compile(r"[\x00-\x20\x7f]|\A[^/?#]*[/?#].*@")
-"""In no address; a password with such a character is written with ``%2F``."""
+"""What no address contains; such a character in a password is percent-encoded (``%2F``)."""
 
 _API_PATHS: Final = re.compile(r"/(?:v1|api)/*\Z")
-"""What stands before the paths of the two interfaces that an Ollama offers."""
+"""The end of a base URL that names one of the two interfaces of an Ollama."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["REPEAT_LIMIT", "BoundedTransport", "OllamaErrors", "OllamaServer"]
 
 REPEAT_LIMIT: Final = 31
-"""Ollama ends a reply on its own after so many parts that are equal without their outer white
+"""Ollama ends a reply on its own after this many parts that are equal without their outer white
 space, and sends no last part. Seen on 0.24 and 0.33; the source has it from 0.13 on."""
 
 _MAX_BYTES: Final = 16 * 2**20

@@ -49,7 +49,7 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean_model(name: object) -> str:
-    """The question whether a model of Ollama was meant, with a space after it; "" if it was not.
+    """Return "Did you mean 'ollama/...'? " if a name looks like a model of Ollama, else "".
 
     Example:
         >>> did_you_mean_model("gemma3")
@@ -101,7 +101,7 @@ def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
 def renamed_setting(old: str, new: str) -> Callable[[Class], Class]:
     """Makes a class take a setting by its old name too, with a DeprecationWarning.
 
-    Stands above :func:`with_known_settings`, which does not know the old name.
+    It must be above :func:`with_known_settings`, which does not know the old name.
 
     Returns:
         A class decorator.

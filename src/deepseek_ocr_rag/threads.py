@@ -28,7 +28,7 @@ def no_thread(error: BaseException) -> bool:
 class thread_errors(ContextDecorator):  # noqa: N801 - used like a function
     """A context, or a decorator, that turns Python's error into a :class:`BusyError`.
 
-    Threads are started at many places, in libraries too, so this stands where calls come in.
+    Threads are started in many places, in libraries too, so this wraps the outermost calls.
     """
 
     def __enter__(self) -> None:

@@ -98,7 +98,7 @@ def test_a_model_that_cannot_be_kept_from_thinking_gets_room(
 
 
 class Disobedient(FakeModel):
-    """Its template has the switch, and it thinks all the same."""
+    """Its template has the switch, but it thinks anyway."""
 
     obeys_think = False  # type: ignore[assignment]
 

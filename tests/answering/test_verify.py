@@ -212,7 +212,7 @@ def test_a_long_source_takes_time_by_its_length_not_for_each_sentence(cited: str
 
 
 def test_many_sources_of_one_page_are_read_once_each() -> None:
-    """The line of years above a passage may stand in any before it on its page."""
+    """The line of years above a passage may be in any passage before it on its page."""
     lines = [f"Hive {n} gave {n} kg of honey to its keeper in the dry summer." for n in range(400)]
     text = "\n\n".join(lines)
     blocks, start = [], 0

@@ -34,7 +34,7 @@ def test_a_page_that_ended_by_itself_has_no_problem_and_stays_unchanged() -> Non
         (GOOD + "Once more the same. " * 60, "stop", "the model repeated itself"),
         (GOOD + "Once more the same. " * 60, "length", "the model repeated itself"),
         (GOOD, "repetition", "the model repeated itself"),
-        (GOOD, "length", "the model found no end"),
+        (GOOD, "length", "the model did not finish"),
         ("", "stop", "the model wrote nothing"),
         (" \n \n", "stop", "the model wrote nothing"),
         (TAG * 3, "stop", "the model wrote tags without any text"),

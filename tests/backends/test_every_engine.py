@@ -69,7 +69,7 @@ NO_RULE = NoRepeat(0)
 MANY = 40
 
 ENGINES = ("transformers", "local", "llama_special", "llama_plain")
-"""Fixtures; the last is a server that keeps special tokens back."""
+"""Fixtures; the last is a server that withholds special tokens."""
 
 EXACT = ENGINES[:-1]
 

@@ -1,4 +1,4 @@
-"""Layout tokens that a server keeps back: with a real llama.cpp server, and the rule on texts."""
+"""Layout tokens that a server withholds: with a real llama.cpp server, and the rule on texts."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def read(url: str, case: Case, tmp_path: Path) -> Page:
 
 
 def about_hidden(page: Page) -> list[str]:
-    return [text for text in page.warnings if "of the layout back" in text]
+    return [text for text in page.warnings if "withheld" in text]
 
 
 @pytest.mark.parametrize("case", [SHORT, TABLE], ids=lambda case: case.name)

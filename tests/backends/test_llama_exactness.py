@@ -1,9 +1,9 @@
 """Compares what the real llama.cpp server computes from a picture with transformers in float32.
 
-Scores of the first token, on random weights in 32 bits: how they differ does not hang on how two
-almost equal scores are rounded, as whole texts would. docs/guides/engines.md has the figures, of
-12 SAM and 12 CLIP layers and four pages: ``DSOCR_TOWER_LAYERS=12 pytest -s`` on this file prints
-them, in minutes.
+Scores of the first token are compared, on random weights in 32 bits. Whole texts would depend on how
+two almost equal scores are rounded; these scores do not. docs/guides/engines.md has the figures for
+12 SAM and 12 CLIP layers and four pages, which ``DSOCR_TOWER_LAYERS=12 pytest -s`` on this file
+prints, in minutes.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def test_a_page_that_is_not_cut_into_tiles_is_computed_exactly(engines: Engines)
 
 
 def test_a_page_that_is_cut_into_tiles_is_not_computed_exactly(engines: Engines) -> None:
-    """If this fails, llama.cpp was mended: say so in docs/guides/engines.md."""
+    """If this fails, llama.cpp was fixed: say so in docs/guides/engines.md."""
     apart = differences(engines, 1024, "gundam", 903)
     print(f"\n{LAYERS} layers, cut: {apart}")
     assert min(apart) > 0.1

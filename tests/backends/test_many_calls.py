@@ -101,7 +101,7 @@ class Stepped:
         self._server.good(exchange)
 
     def step_unless(self, holds):
-        """Answer a page, of somebody who may have left; or see that something holds."""
+        """Answer the next page, or stop waiting once ``holds()``: its caller may have left."""
         self._untaken = 1
         self._steps.release()
         until(lambda: not self._untaken or holds())
@@ -325,7 +325,7 @@ async def next_page(reader):
 
 
 async def best_of_some(seconds):
-    """``least`` for a coroutine."""
+    """:func:`waiting.least` for a coroutine."""
     times = []
     while not times or (times[-1] >= 1 and len(times) < 10):
         slow = slowness()

@@ -83,7 +83,7 @@ def answers(tokenizer: ModelTokenizer) -> Answers:
 
 @pytest.fixture(params=["transformers", "local"])
 def make(request: pytest.FixtureRequest, answers: Answers) -> Make:
-    """Makes a backend whose model has so many positions."""
+    """Makes a backend whose model has this many positions."""
     family = FAMILIES["deepseek-ocr"]
 
     def backend(positions: int) -> TransformersBackend | LocalBackend:
@@ -117,9 +117,9 @@ def test_a_further_attempt_without_room_is_left_out_and_the_next_one_is_made(
     assert (reply.text, reply.finish_reason) == ("The lamp is lit.", "stop")
     assert reply.attempts == 4
     assert reply.warnings == (
-        "asked 4 times (at first: the model found no end; stricter against repeats: the model found no "
-        "end; stricter against repeats, at temperature 0.2: the model found no end; without layout: "
-        "read), kept answer 4",
+        "asked 4 times (at first: the model did not finish; stricter against repeats: the model did "
+        "not finish; stricter against repeats, at temperature 0.2: the model did not finish; without "
+        "layout: read), kept answer 4",
         "read without layout: its blocks have no boxes",
         "not asked at resolution base: picture and prompt have 295 tokens, and the model's context has "
         "122, so there is no room for a reply",

@@ -1,4 +1,4 @@
-"""The simulation behind the plan of docs/decisions/many-machines.md, beside what must come out."""
+"""The simulation behind the plan of docs/decisions/many-machines.md, compared with known results."""
 
 from __future__ import annotations
 

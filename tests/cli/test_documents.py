@@ -1,4 +1,4 @@
-"""What a command is told to read, and that mistakes are told before anything is read."""
+"""What a command is told to read, and that mistakes are reported before anything is read."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_an_empty_value_is_a_mistake_and_not_this_folder(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A variable of a shell that is not set; the folder that one is in was read, and printed."""
+    """As from an unset shell variable: it once made the command read and print the current folder."""
     monkeypatch.chdir(folder)
     with pytest.raises(SystemExit) as ended:
         main([*(word.format(pdf=folder / "a.pdf") for word in words), *backend])

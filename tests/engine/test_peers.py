@@ -29,7 +29,7 @@ TOKENS = 6
 
 @contextmanager
 def double(tokens: int) -> Iterator[str]:
-    """A server that answers as vLLM does, with so many tokens."""
+    """A server that answers as vLLM does, with this many tokens."""
     command = [sys.executable, str(BENCHMARKS / "engine/client_cost.py"), "--serve"]
     command += ["--tokens", str(tokens), "--pace", "0"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:

@@ -154,7 +154,7 @@ def test_every_engine_reads_the_same_page(
     assert reply.error is None
     assert blocks_seen(page.blocks) == case.blocks
     if case.finish_reason == "length" and engine == "official":
-        # It minds no limit of the configuration.
+        # It ignores the limits in the configuration.
         assert (reply.finish_reason, page.markdown) == ("stop", case.markdown)
     elif case.finish_reason == "length":
         assert reply.finish_reason == "length"

@@ -60,7 +60,7 @@ def test_the_same_words_are_the_same_task_however_they_are_spaced() -> None:
 
 @pytest.mark.parametrize("name", ["prompt: compare <image> and <image>", "locate: <image>"])
 def test_a_second_image_is_refused(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="page always stands before the prompt"):
+    with pytest.raises(ConfigurationError, match="page always comes before the prompt"):
         task_named(name)
 
 

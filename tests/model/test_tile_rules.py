@@ -24,7 +24,12 @@ RUNNER, LLAMA = TILE_RULES["ollama-runner"], TILE_RULES["llama.cpp"]
 GUNDAM = MODES["gundam"]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "engines.md"
 
-SHAPES = {"A4 upright": (210, 297), "A4 lying": (297, 210), "square": (1, 1), "receipt": (1, 3)}
+SHAPES = {
+    "A4 portrait": (210, 297),
+    "A4 landscape": (297, 210),
+    "square": (1, 1),
+    "receipt": (1, 3),
+}
 """Widths and heights; each mode renders them at its own long side."""
 
 
@@ -178,7 +183,7 @@ def test_a_page_that_is_cut_otherwise_says_so() -> None:
     assert seen == PictureSeen(693, (2, 2))
     assert tile_warning("the server", seen, 2304, 2304, GUNDAM) == (
         "the server showed the model 693 tokens of the page (4 tiles); with the published code, "
-        "gundam has 1203 (9 tiles), and may read otherwise"
+        "gundam has 1203 (9 tiles), and the text may differ"
     )
 
 

@@ -135,10 +135,10 @@ def test_the_gate_lets_harmless_code_pass() -> None:
 
 
 REMOTE_CODE_HOME = "src/deepseek_ocr_rag/backends/official/published_code.py"
+"""The one program that runs published code, in a process of its own. It may only pass on
+the flag that its caller sent, never set it itself; OfficialBackend does not start it without
+permission."""
 SENDING_HOME = "src/deepseek_ocr_rag/concurrency/shared_object.py"
-"""The one program that runs published code, in a process of its own. It passes on
-what its caller allows (OfficialBackend refuses to start it otherwise), and that
-is all that it may: the flag is a value of its order, never written out."""
 
 
 def test_no_dangerous_calls() -> None:

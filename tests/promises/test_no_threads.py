@@ -1,4 +1,4 @@
-"""Whichever thread the system refuses to start, the error is ours and nothing stays taken."""
+"""Whichever thread the system refuses to start, the error is ours and every slot is freed."""
 
 from __future__ import annotations
 

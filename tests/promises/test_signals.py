@@ -107,7 +107,7 @@ def words(server, *more):
 
 
 def wait_for(pages, process, folder):
-    """Wait until so many pages are stored."""
+    """Wait until this many pages are stored."""
 
     def stored():
         assert process.poll() is None, process.communicate()

@@ -132,7 +132,7 @@ def test_a_file_system_that_forbids_writing_sets_nothing_aside(
 def test_a_forked_process_neither_uses_nor_closes_what_it_inherited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Told by its number: nothing else of a fork can be seen from inside."""
+    """A fork is detected by its process id, which is simulated here."""
     inherited: list[sqlite3.Connection] = []
     monkeypatch.setattr(cache_module, "_inherited", inherited)
     with PageCache(tmp_path) as cache:

@@ -130,7 +130,7 @@ def test_the_page_of_a_chunk_over_two_is_the_one_that_has_the_words() -> None:
     index = LexicalIndex([RUNNING, chunk("Something else.", 3)])
     assert index.page_of(0, parse_query("Was the keeper from Bergen?")) == 1
     assert index.page_of(0, parse_query("Was his father a smith?")) == 2
-    # Nothing speaks for either: most of it stands on the second.
+    # Nothing speaks for either: most of it is on the second.
     assert index.page_of(0, parse_query("zebra")) == 2
 
 

@@ -1,4 +1,4 @@
-"""A row of a table is found by its label together with what stands above it."""
+"""A row of a table is found by its label together with what is above it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from deepseek_ocr_rag.service.store import database, schema
 
 @pytest.fixture
 def limited(monkeypatch):
-    """Let SQLite refuse to grow beyond so many pages, as it does on a full disk (SQLITE_FULL)."""
+    """Let SQLite refuse to grow beyond this many pages, as it does on a full disk (SQLITE_FULL)."""
     connections = []
 
     def open_connection(path, *, read_only=False):

@@ -61,7 +61,7 @@ def one_page(
 
 
 def zeros(count: int, byte: bytes = b" ", times: int = 1) -> bytes:
-    """So many equal bytes (whole MiB), deflated ``times`` times."""
+    """This many equal bytes (whole MiB), deflated ``times`` times."""
     packer = zlib.compressobj(9, wbits=-15)
     # After a full flush, nothing refers to earlier data, so the block can be repeated.
     block = packer.compress(byte * MEGABYTE) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -289,7 +289,7 @@ def text_chunks() -> bytes:
 
 
 def tiff_frames(count: int) -> bytes:
-    """A TIFF with so many frames that all use the same strip."""
+    """A TIFF with this many frames that all use the same strip."""
     out = bytearray(b"II*\0" + struct.pack("<I", 8))
     for number in range(count):
         tags = [(256, 4, 1), (257, 4, 1), (258, 3, 8), (262, 3, 1), (273, 4, 8), (279, 4, 1)]

@@ -1,7 +1,7 @@
-"""The clock of event loops, which a test sets ahead: what ends after minutes ends at once.
+"""Lets a test set the clock of event loops ahead, so that a limit of minutes ends at once.
 
-Limits of minutes are kept by a machine that stands still for seconds; a limit of half a second, short
-enough to be waited for, is not.
+On a busy machine that stalls for seconds, a limit of half a second, short enough to wait for, would
+end too early; a limit of minutes does not.
 """
 
 from __future__ import annotations

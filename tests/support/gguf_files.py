@@ -32,7 +32,7 @@ LAYOUT_TOKENS = (
     "<tr>",
     "</tr>",
 )
-"""What llama.cpp keeps back where their type is CONTROL, as the published tokenizer has it."""
+"""What llama.cpp withholds if their type is CONTROL, as in the published tokenizer."""
 
 TEMPLATE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
 """The model knows no roles."""
@@ -193,7 +193,7 @@ def _add_tensor(
     if new is None:
         raise ValueError(f"llama.cpp has no name for {name}")
     matrix = value.ndim >= 2 and not exact
-    # Convolutions are no matrices.
+    # Convolutions are not matrices.
     matrix &= value.ndim != 4
     writer.add_tensor(new, value.astype(np.float16 if matrix else np.float32))
 

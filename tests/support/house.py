@@ -1,4 +1,4 @@
-"""What the tests of the house look at: the modules, and which of them imports which."""
+"""The package's modules, and which of them imports which, for the tests of the architecture."""
 
 from __future__ import annotations
 

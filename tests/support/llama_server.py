@@ -50,7 +50,7 @@ class LlamaServer:
 
     Attributes:
         model: GGUF of the language model.
-        projector: GGUF of the picture encoder; None starts a server without eyes.
+        projector: GGUF of the picture encoder; None starts a server without vision.
         special: As ``--special``: whether special tokens are written out.
         slots: As ``--parallel``: how many requests are answered at once.
         context: Tokens of each slot. (llama.cpp's ``--ctx-size`` is that of all together.)

@@ -1,4 +1,4 @@
-"""The test files that take the longest, which begin first: none of them is what is waited for at the end."""
+"""The slowest test files, which start first, so that no run ends waiting for one of them."""
 
 from __future__ import annotations
 

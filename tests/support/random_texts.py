@@ -1,4 +1,4 @@
-"""Texts out of fragments by chance, and the shortest part of one that still breaks a check."""
+"""Random texts made of fragments, and the shortest part of one that still breaks a check."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_CHARACTERS = 8
 
 
 def random_texts(fragments: Sequence[str], count: int, seed: int) -> Iterator[tuple[str, ...]]:
-    """So many texts, each as its parts: fragments, characters of tags, and any others."""
+    """This many texts, each as its parts: fragments, characters of tags, and any others."""
     dice = random.Random(seed)
     for _ in range(count):
         yield tuple(_part(fragments, dice) for _ in range(dice.randint(0, MOST_PARTS)))

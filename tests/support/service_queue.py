@@ -42,7 +42,7 @@ def submit(
     options: JobOptions | None = None,
     idempotency_key: str | None = None,
 ) -> Job:
-    """Submit a PDF with so many pages, or these bytes."""
+    """Submit a PDF with this many pages, or these bytes."""
     content = marked_pdf(pages) if isinstance(pages, int) else pages
     upload = queue.new_upload(owner, "report.pdf", "application/pdf")
     queue.write_upload(owner, upload.id, [content])

@@ -36,7 +36,7 @@ GROWTH: Final = 2.9
 MOST_PUMPS: Final = 60
 
 MOST_SUSPECTS: Final = 6
-"""So many texts that take long, but no longer than their length explains, are enough."""
+"""This many texts that take long, but no longer than their length explains, are enough."""
 
 MUCH: Final = 0.1
 """Seconds after which nothing more needs to be measured."""
@@ -208,7 +208,7 @@ class _Trial:
     after: str
 
     def seconds(self, length: int) -> float:
-        """Seconds of the processor for a text of that length."""
+        """CPU seconds for a text of that length."""
         text: Any = self.before + self.pump * (length // len(self.pump)) + self.after
         if isinstance(self.pattern.pattern, bytes):
             text = text.encode("utf-8", "replace")

@@ -1,7 +1,7 @@
 """The small reader: DeepSeek-OCR's network, few and narrow layers, that really reads.
 
 Its configuration, its tokenizer (the published one cut down to letters, at the published ids), and
-how its file is turned into a checkpoint in the published layout. It is trained from nothing by
+how its file is turned into a checkpoint in the published layout. It is trained from scratch by
 ``benchmarks/training/small_reader.py`` on the pages of :mod:`drawn_pages`, and reads such pages in the
 mode ``tiny``: Helvetica in large print, up to some 90 letters, titles, paragraphs, two columns and
 tables (``benchmarks/NOTES.md`` has its error rates).

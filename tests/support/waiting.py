@@ -1,9 +1,8 @@
 """Waiting for what other threads and processes do, on a machine where each of them may stand still.
 
-A test that fails because a thread was not given a processor for some seconds says nothing about the
-code. So what must happen is waited for far longer than anybody stands still, which costs time only
-where it never happens; and what must be quick is tried again if it was slow, since a fault is slow
-every time.
+A test that fails because a thread got no CPU for some seconds says nothing about the code. So tests
+wait for what must happen far longer than a thread can stall, which costs time only if it never
+happens; and what must be quick is tried again if it was slow, since a real fault is slow every time.
 """
 
 from __future__ import annotations
@@ -45,10 +44,9 @@ async def until_async(holds: Callable[[], object], seconds: float = LONG) -> Non
 
 
 def least(measure: Callable[[], float], limit: float, tries: int = 10) -> float:
-    """The least of some times that a thing takes, which ends with the first below the limit.
+    """Return the least of several measured times; stop at the first below the limit.
 
-    In seconds of a machine that does nothing else: each time is divided by how many times slower
-    this thread is than that.
+    In seconds of an idle machine: each time is divided by how many times slower this thread runs.
     """
     times: list[float] = []
     while len(times) < tries and (not times or times[-1] >= limit):

@@ -1,7 +1,7 @@
 """The facts of olmOCR-bench: which texts have them.
 
 Fields and kinds are those of ``olmocr/bench/tests.py`` and ``olmocr/bench/sample_data/dataset.jsonl``
-of allenai/olmocr (commit f7cfe4c); what each kind demands stands in its ``olmocr/bench/README.md``.
+of allenai/olmocr (commit f7cfe4c); what each kind demands is in its ``olmocr/bench/README.md``.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ Train = Callable[..., TrainingResult]
 
 @pytest.fixture
 def regression(data: Path, tmp_path: Path) -> Path:
-    """Two ordinary pages; both are judged by, whatever side they would be on."""
+    """Two ordinary pages; both are used for judging, in whichever split they would be."""
     folder = tmp_path / "ordinary"
     folder.mkdir()
     lines = []

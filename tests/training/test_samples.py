@@ -155,7 +155,7 @@ def test_our_own_pages_keep_their_boxes(tmp_path: Path, sample_pdf: Path) -> Non
 def test_blank_pages_are_left_out_by_name_and_cut_ones_are_named(
     tmp_path: Path, sample_pdf: Path
 ) -> None:
-    """A blank page is no model's to read, so it stands in nobody's way."""
+    """A blank page has no text to learn, so it is left out without an error."""
     (tmp_path / "a.pdf").write_bytes(sample_pdf.read_bytes())
     pages = (
         Page(number=1, markdown="", finish_reason="blank"),

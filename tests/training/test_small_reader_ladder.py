@@ -95,8 +95,8 @@ def test_a_page_without_an_end_is_read_without_boxes(kind: str, little_context: 
     assert markdown(cut) == "# Harbour Lamp"
     assert (cut.attempts, cut.finish_reason) == (4, "stop")
     assert cut.warnings == (
-        "asked 4 times (at first: the model found no end; stricter against repeats: the model "
-        "found no end; stricter against repeats, at temperature 0.2: the model found no end; "
+        "asked 4 times (at first: the model did not finish; stricter against repeats: the model "
+        "did not finish; stricter against repeats, at temperature 0.2: the model did not finish; "
         "without layout: read), kept answer 4",
         "read without layout: its blocks have no boxes",
         "not asked at resolution base: picture and prompt have 295 tokens, and the model's context "

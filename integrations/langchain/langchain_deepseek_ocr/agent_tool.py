@@ -54,8 +54,8 @@ class AgentSettings(BaseModel):
             lists the hosts, ``FetchPolicy(hosts=("arxiv.org",))``, or True with a
             ``reader`` whose own policy does so.
         llm: The chat model that will call the tools. Replies then take at most a quarter
-            of its context, if it tells how long that is, as ``ChatOllama`` does.
-        context_length: The same context in tokens, where the model does not tell.
+            of its context, if it says how long that is, as ``ChatOllama`` does.
+        context_length: The length of that context in tokens, if the model does not say.
         agent: A reader shared by several tools, so that each document is read only
             once. It replaces all fields above except ``flat_metadata``.
     """

@@ -19,7 +19,7 @@ __all__ = ["BatchLoader"]
 class BatchLoader(BaseLoader):
     """Load the documents of a run of ``dsocr batch``; nothing is read again.
 
-    Memory does not grow with the run: one document is in it. The ids are those that
+    Memory does not grow with the run: it holds one document at a time. The ids are those that
     :class:`DeepSeekOCRLoader` gives the same files, or derive from the ids of the manifest.
 
     Args:

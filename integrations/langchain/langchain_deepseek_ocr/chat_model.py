@@ -30,7 +30,7 @@ _LIMITS = (
     "max_new_tokens",
     "max_completion_tokens",
 )
-"""The names under which chat models have the longest reply."""
+"""The names that chat models give the limit on a reply."""
 
 _ROLES: dict[str, type[BaseMessage]] = {
     "system": SystemMessage,
@@ -90,14 +90,14 @@ class ChatModelWriter:
         return _Reply(self._limited(max_tokens).stream(turns), self.name)
 
     def _limited(self, max_tokens: int) -> BaseChatModel:
-        """The model with that longest reply; as it is if it has no such setting."""
+        """The model with this limit on a reply; unchanged if it has no such setting."""
         fields = type(self._model).model_fields
         known = [name for name in _LIMITS if name in fields][:1]
         return self._model.model_copy(update=dict.fromkeys(known, max_tokens))
 
 
 class _Reply(Iterator[str]):
-    """The text of a reply; its thoughts and its end are kept apart."""
+    """The text of a reply; its thoughts and its end are kept separately."""
 
     def __init__(self, chunks: Iterator[BaseMessageChunk | AIMessage], name: str) -> None:
         self.warnings: tuple[str, ...] = ()

@@ -26,7 +26,8 @@ class DocumentRetriever(BaseRetriever):
 
     It ranks with BM25 over chunks, their pages and their documents, counts phrases,
     and prefers the pages, figures and tables that a question names. With embeddings,
-    the similarity of the vectors is added. Everything is indexed in memory when the retriever is created.
+    the similarity of the vectors is added. Everything is indexed in memory when the
+    retriever is created.
 
     It returns the documents as they were given, so :func:`boxes_for` works on them.
     Without embeddings, it only finds documents that share a word with the question

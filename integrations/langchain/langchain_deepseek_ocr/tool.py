@@ -90,8 +90,8 @@ class SearchDocumentsTool(AgentTool):
     """Lets an agent search all documents below ``root_dir`` at once.
 
     A call reads at most 100 pages that were not read before; the reply says how many
-    documents were searched, and that further calls search the rest. The artifact is as
-    that of :class:`SearchDocumentTool`.
+    documents were searched, and that further calls search the rest. The artifact is the same
+    as that of :class:`SearchDocumentTool`.
     """
 
     name: str = "search_documents"

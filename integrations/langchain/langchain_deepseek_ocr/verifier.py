@@ -24,7 +24,7 @@ __all__ = ["AnswerVerifier"]
 class AnswerVerifier(RunnableSerializable[Mapping[str, Any], Verification]):
     """Checks somebody else's answer, sentence by sentence, against its retrieved documents.
 
-    It stands at the end of a chain that writes answers with any prompt and any model.
+    It goes at the end of a chain that writes answers with any prompt and any model.
     The input is what LangChain's retrieval chains give: ``answer`` (a text or a message),
     ``context`` (the documents), and ``input``, the question, if there is one. It asks no
     model: words, numbers, dates and names are compared, as ``verify`` of the core does.

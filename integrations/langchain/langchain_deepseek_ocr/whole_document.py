@@ -32,7 +32,7 @@ class WholeDocument(Document):
     layout_data: dict[str, Any] = Field(default_factory=dict, repr=False)
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ANN401 - pydantic
-        """Note the document for its chunks, as long as it lives."""
+        """Register the document, so that its chunks find it as long as it is in memory."""
         if isinstance(reference := self.metadata.get("layout"), str):
             _in_memory[reference] = self
 

@@ -300,7 +300,7 @@ def test_every_chunk_of_the_sample_has_boxes(sample: Path) -> None:
     assert len(chunks) > 3
     for chunk in chunks:
         found = boxes_for(chunk)
-        # The page number "i" stands in many words, and LangChain notes one of those.
+        # The page number "i" is in many words, and LangChain notes one of those.
         assert found or chunk.page_content == "i"
         start = chunk.metadata["start_index"]
         assert documents[0].page_content[start:].startswith(chunk.page_content)

@@ -2,7 +2,7 @@
 
 Anybody may have written a page, a file's name or a heading. A text is put between two identical
 lines that its author cannot predict; control tokens, invisible characters and lines that look like
-the tool's own are broken up in it. A name or a heading, which stands in the tool's own lines, is
+the tool's own are broken up in it. A name or a heading, which is in the tool's own lines, is
 reduced to one line without brackets.
 """
 

@@ -26,8 +26,8 @@ SMALLEST_CONTEXT: Final = 2048
 """Fewest tokens of context; in a smaller one, the tools' descriptions leave no room for a reply."""
 
 SHARE: Final = 4
-"""A reply takes at most this fraction (one in so many) of the context. Question, earlier replies and
-the model's own words need the rest, and the question would be dropped first."""
+"""A reply takes at most the context divided by this. Question, earlier replies and the model's own
+words need the rest, and the question would be dropped first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class ReplySize:
 
     @classmethod
     def of(cls, max_chars: int, context_length: int | None) -> ReplySize:
-        """The size for a model with so many tokens of context; a ConfigurationError if too few."""
+        """The size for a model with this many tokens of context; a ConfigurationError if too few."""
         if max_chars < SMALLEST_REPLY:
             raise ConfigurationError(
                 f"max_chars={max_chars} is too small", remedy=f"Give {SMALLEST_REPLY} or more."

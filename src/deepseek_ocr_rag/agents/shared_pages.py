@@ -17,7 +17,7 @@ from ..retrieval.retriever import Retriever
 __all__ = ["SharedPages"]
 
 PAGES_A_TURN: Final = 4
-"""After so many pages, a call lets a waiting call go first, which may want the same pages."""
+"""After this many pages, a call lets a waiting call go first, which may want the same pages."""
 
 
 class SharedPages:

@@ -182,7 +182,7 @@ def _without_envelope(given: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def _merged(form: ToolForm, given: dict[Any, Any]) -> dict[Any, Any]:
-    """The arguments, including those that stand in an object beside the others."""
+    """The arguments, including those that are in an object beside the others."""
     merged: dict[Any, Any] = {}
     for key, value in given.items():
         content = decoded(value) if isinstance(value, str) else value

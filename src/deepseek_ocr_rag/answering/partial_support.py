@@ -20,7 +20,7 @@ _JOINTS: Final = re.compile(
 """The punctuation and words between the parts of a sentence."""
 
 FEWEST_WORDS: Final = 2
-"""Fewest content words of a part: a single word stands on almost any page."""
+"""Fewest content words of a part: a single word occurs on almost any page."""
 
 MOST_PARTS: Final = 8
 LONGEST_SENTENCE: Final = 2000

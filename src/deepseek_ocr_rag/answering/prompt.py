@@ -66,7 +66,7 @@ class AnswerPrompt:
 def build_prompt(
     question: str, passages: Sequence[Passage], context_length: int, *, structured: bool = False
 ) -> AnswerPrompt:
-    """Pack question and passages (best first) into a context of so many tokens, reply included.
+    """Pack question and passages (best first) into a context of this many tokens, reply included.
 
     Passages that do not fit are left out, but the first of them is cut after a sentence if a useful
     part fits. If not even a part of the first passage fits, a ConfigurationError is raised.

@@ -28,7 +28,7 @@ LONGEST_QUESTION: Final = 300
 
 REPLY_TOKENS: Final = 128
 FEW_TERMS: Final = 4
-"""A question with a pronoun depends on the one before it only if it has at most so many content
+"""A question with a pronoun depends on the one before it only if it has at most this many content
 words."""
 
 _SYSTEM: Final = """\

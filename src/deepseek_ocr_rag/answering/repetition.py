@@ -10,7 +10,7 @@ from ..ollama_server import REPEAT_LIMIT
 __all__ = ["MOST_EQUAL", "EqualParts", "SentenceCounter"]
 
 MOST_EQUAL: Final = 3
-"""A model that has written so many equal sentences will not stop repeating itself."""
+"""A model that has written this many equal sentences will not stop repeating itself."""
 
 _BEFORE: Final = " *_#>•\"'“‘«(["
 _BEHIND: Final = " *_\"'”’»)].!?…:;,。！？｡；，、"

@@ -219,7 +219,7 @@ class GeneratingStrategy(AnswerStrategy):
         yield from self._instead(writer, end)
 
     def _limited(self, pieces: Iterator[str], max_tokens: int) -> Iterator[str]:
-        """Cut the text at a length that no reply of so many tokens can have, whatever a server sends."""
+        """Cut the text at a length that no reply of this many tokens can have, whatever a server sends."""
         left = LONGEST_TOKEN * max_tokens
         for piece in pieces:
             yield piece[:left]

@@ -44,7 +44,7 @@ class Verification:
         sentences: All its sentences that have a word, in order. ``citations`` of a sentence are indices
             into :attr:`citations`, ``cited`` into :attr:`passages`; its ``span`` counts in the
             answer, and includes citation marks.
-        citations: Where the supported sentences stand: words, page and boxes.
+        citations: Where the supported sentences are: words, page and boxes.
         passages: What the sentences were compared with.
     """
 

@@ -29,7 +29,7 @@ _LIST_NUMBER: Final = re.compile(r"\(?\d{1,3}[.)]")
 
 _MAY_END: Final = re.compile(r"[.!?…。！？｡\n]")
 _LONGEST_END: Final = 16
-"""Characters before a new part in which the mark that ends the previous sentence can stand."""
+"""Characters before a new part in which the mark that ends the previous sentence can be."""
 
 _WINDOWS: Final = (2_000, 32_000)
 """Lengths of the open text's beginning to search for sentences before searching all of it."""

@@ -28,7 +28,7 @@ __all__ = [
 
 Problem = Literal[
     "the model repeated itself",
-    "the model found no end",
+    "the model did not finish",
     "the model wrote nothing",
     "the model wrote tags without any text",
     "the text breaks off",
@@ -36,7 +36,7 @@ Problem = Literal[
 """Why a page is asked for again."""
 
 ENDLESS: Final[frozenset[Problem | None]] = frozenset(
-    {"the model repeated itself", "the model found no end", "the text breaks off"}
+    {"the model repeated itself", "the model did not finish", "the text breaks off"}
 )
 """Problems of a text that the model did not end."""
 
@@ -88,8 +88,8 @@ class AttemptSettings:
 class Attempt:
     """What the model wrote in one attempt.
 
-    ``limited`` is True if the text was cut off from outside, by the token limit that the user set or a
-    server that broke off: any other attempt at a page that is so long would end there too.
+    ``limited`` is True if something other than the model ended the text: the user's token limit, or a
+    server that broke off. Another attempt at a page of this length would end there too.
     """
 
     settings: AttemptSettings
@@ -162,7 +162,7 @@ def _problem(attempt: Attempt, text: str, page: ParsedPage, *, looped: bool) -> 
     if looped or attempt.finish_reason == "repetition":
         return "the model repeated itself"
     if attempt.finish_reason == "length" and not attempt.limited:
-        return "the model found no end"
+        return "the model did not finish"
     if not text.strip():
         return "the model wrote nothing"
     found = page.markdown or any(block.kind in _PICTURES for block in page.blocks)

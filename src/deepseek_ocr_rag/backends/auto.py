@@ -35,7 +35,7 @@ __all__ = ["BackendChoice", "BackendStatus", "choose_backend", "lite_backend", "
 
 CONNECT_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 2.0
-"""Both are short, so that a user without a server hardly waits for the probes."""
+"""Limits of a probe, short so that a user without a server hardly waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def _probe_transformers() -> tuple[Backend, str]:
     if gpu is None:
         raise BackendUnavailableError(
             f"there is no GPU for {found.name}, and a CPU takes minutes a page",
-            remedy="To use the CPU all the same: --backend transformers",
+            remedy="To use the CPU anyway: --backend transformers",
         )
     backend = TransformersBackend(_wanted_model() or found.family.name, download=False)
     return backend, f"{found.name} is on this machine, and {gpu}"

@@ -56,8 +56,8 @@ class PageRequest:
         resolution: How finely the model sees the page.
         width: Width of the displayed page in points.
         height: Height of the displayed page in points.
-        draft: Returns the page's text layer, for backends that read the image and
-            only get faster by knowing the layer: the text stays the same.
+        draft: Returns the page's text layer, for backends that still read the image
+            but are faster with a draft of its text; the result is the same.
         redraw: Draws ``image`` again, for backends that read too many pages at once
             to keep all images, or that were given ``png`` instead.
         cancellation: Cancelled when the reply is no longer wanted. The backend then
@@ -66,8 +66,8 @@ class PageRequest:
             on as it is: those whose ``sends_png`` is True.
         pixels: The page's pixels, in place of ``image``, for backends that pass those on:
             those whose ``sends_pixels`` is True.
-        following: How many pages of the same reading may still come after this one, as far
-            as is known; backends that read many pages at once plan by it.
+        following: How many more pages of the same reading are expected after this one;
+            backends that read many pages at once plan by it.
     """
 
     key: int
@@ -258,12 +258,12 @@ def sends_png(backend: Backend) -> bool:
 
 
 def sends_pixels(backend: Backend) -> bool:
-    """Whether the backend passes page images on as pixels, and wants them as such."""
+    """Return whether the backend passes page images on as pixels, so that it takes ``pixels``."""
     return bool(getattr(backend, "sends_pixels", False))
 
 
 def cards_of(backend: Backend) -> int:
-    """On how many cards the backend reads, which says how many pages must be drawn at once."""
+    """Return how many cards the backend reads on: more cards need more pages drawn at once."""
     return max(1, int(getattr(backend, "cards", 1)))
 
 

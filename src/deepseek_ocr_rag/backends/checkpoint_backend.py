@@ -223,7 +223,7 @@ def check_positive(**options: float | None) -> None:
         ConfigurationError: If one is not; the message names the first one.
     """
     for name, value in options.items():
-        if value is not None and not value > 0:  # not a number either
+        if value is not None and not value > 0:  # rejects NaN too
             raise ConfigurationError(
                 f"{name} is {value}", remedy="Use more than 0, or leave it out."
             )

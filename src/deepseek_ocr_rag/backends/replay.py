@@ -164,7 +164,7 @@ class RecordingBackend:
 
     @property
     def cards(self) -> int:
-        """On how many cards the recorded backend reads."""
+        """How many cards the recorded backend reads on."""
         return cards_of(self._backend)
 
     def begin_loading(self) -> None:

@@ -1,6 +1,6 @@
 """Asks again in another way when a page comes out badly, and keeps the best answer.
 
-A page is asked for again if the model repeated itself, found no end or wrote
+A page is asked for again if the model repeated itself, did not finish or wrote
 nothing to read, and if an answer has less than half the letters of an earlier one.
 An answer that the user's token limit cuts off is as good as any, unless an earlier one
 had no end of its own: then the page need not be so long, and it is asked for again.

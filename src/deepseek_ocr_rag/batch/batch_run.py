@@ -40,7 +40,7 @@ PARTS_AHEAD: Final = 2
 
 SHARDS_AT_ONCE: Final = {"local": 1, "ray": 8}
 """How many shards are written at the same time. On a cluster, other machines write them, because
-writing takes a processor a millisecond a page, and many cards read over a thousand pages a second."""
+writing takes a CPU core a millisecond a page, and many cards read over a thousand pages a second."""
 
 SHARDS_WAITING: Final = 2
 """How many more shards may wait to be written; beyond that, reading waits."""

@@ -32,14 +32,14 @@ SEED: Final = 20
 LEAST_SECONDS: Final = 15.0
 MOST_SECONDS: Final = 60.0
 TURNS: Final = 4
-"""Units are begun until there were so many times as many as are read at once and the least time has
-passed; after the longest time, no more are begun."""
+"""Units are begun until they are this many times those that are read at once, and the least time
+has passed; after the longest time, no more are begun."""
 
 SPANS: Final = 4
 """Number of parts of that time whose rates are compared."""
 
 FEWEST: Final = 8
-"""If so many pages were read while the backend had enough of them, only that time counts."""
+"""If this many pages were read while the backend had enough of them, only that time counts."""
 
 SURE: Final = 1.96
 """Standard errors on either side: 19 of 20 such ranges contain the true value."""

@@ -43,7 +43,7 @@ def argument_parser() -> argparse.ArgumentParser:
     _add_inspection(command)
     _add_servers(command)
     add_train_options(command("train", "fine-tune a model with an adapter on your own pages"))
-    add_eval_options(command("eval", "judge what a backend writes by pages with the right text"))
+    add_eval_options(command("eval", "judge what a backend writes by pages with the correct text"))
     add_merge_options(command("merge", "write a model with an adapter in its weights"))
     demo = command("demo", "read the sample document and answer two questions about it")
     demo.add_argument("-o", "--output", default="demo-output", metavar="FOLDER")
@@ -148,7 +148,9 @@ def _add_servers(command: _NewCommand) -> None:
     serve.add_argument("--port", type=int, help="default: 8000, for ollama 11434")
     serve.add_argument("--model", help="folder, repository, GGUF file or name in Ollama's library")
 
-    model = command("ollama-model", "make a model in Ollama whose boxes and table cells arrive")
+    model = command(
+        "ollama-model", "make a copy of Ollama's model that sends boxes and table cells"
+    )
     model.add_argument(
         "--from",
         dest="source",

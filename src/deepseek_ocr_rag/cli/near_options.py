@@ -14,7 +14,7 @@ __all__ = ["NearOptionsParser"]
 
 
 MAY_BE_EMPTY: Final = ("question", "password")
-"""Arguments that have a message or a meaning of their own."""
+"""Arguments that may be empty, because they then have a message or a meaning of their own."""
 
 
 class NearOptionsParser(argparse.ArgumentParser):

@@ -1,4 +1,4 @@
-"""``dsocr ollama-model``: makes a model in Ollama whose boxes and table cells arrive."""
+"""``dsocr ollama-model``: makes a copy of Ollama's model that sends boxes and table cells."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ def _llama_cpp(version: str | None, port: int, model: str) -> str:
             f"# From build {FIRST_LLAMA_CPP[0]} on (llama-server --version). Two files: the language",
             "# model and, as --mmproj, the picture encoder, without which it cannot see. Take BF16,",
             "# or Q8_0 for half the memory.",
-            "# --special: without it the server keeps back the marks of boxes and table cells.",
+            "# --special: without it the server withholds the marks of boxes and table cells.",
             f"# --parallel: pages at once; --ctx-size is that of all of them, {CONTEXT} each.",
             f"llama-server --model {shlex.quote(model)} \\",
             f"  --mmproj {shlex.quote(projector)} \\",

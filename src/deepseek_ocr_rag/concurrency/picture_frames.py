@@ -1,4 +1,4 @@
-"""Pictures as frames, and pixels that are passed on without a look at them."""
+"""Pictures as frames, and pixels that are passed on unchanged."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from ..errors import BrokenFrameError
 __all__ = ["PngPicture", "check_png", "encode_png", "longest_png"]
 
 deflate: ModuleType = zlib
-"""Where ISA-L was not written for the processor, zlib packs the same pixels, more slowly."""
+"""ISA-L's deflate, or zlib's, which takes longer, on machines for which ISA-L has no build."""
 with suppress(ImportError):
     deflate = import_module("isal.isal_zlib")
 
@@ -36,7 +36,7 @@ _FRAME_BYTES: Final = 57
 """The signature, and the length, name and check sum of three chunks, one with a header of 13."""
 
 _STRIP_ROWS: Final = 64
-"""Rows that are packed and compressed together, while the processor's cache holds them."""
+"""Rows that are converted and compressed together, so that they stay in the CPU's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def encode_png(image: Image) -> PngPicture:
 
 
 def longest_png(long_side: int) -> int:
-    """Most bytes of a picture from :func:`encode_png` whose long side has so many pixels."""
+    """Most bytes of a picture from :func:`encode_png` whose long side has this many pixels."""
     # Deflate stores what it cannot compress, at a few bytes for each of its blocks.
     pixels = (3 * long_side + 1) * long_side
     return pixels + pixels // 64 + 1024

@@ -38,7 +38,7 @@ MOST_MATCHES: Final = 1000
 """A text that occurs this often on one page has no boxes of its own."""
 
 LONG_ENOUGH: Final = 32
-"""Fewest characters, not counting spaces, of a text for which one exact match is enough: so many
+"""Fewest characters, not counting spaces, of a text for which one exact match is enough: this many
 letters do not occur elsewhere on the page by chance."""
 
 

@@ -122,7 +122,7 @@ def _neighbours(
 def _nearest(blocks: Sequence[Block], caption: int, near: Sequence[int]) -> int:
     """Returns the nearer of the figures or tables before and after a caption.
 
-    If the distances are equal, the custom of books decides: captions stand above tables and below
+    If the distances are equal, the custom of books decides: captions are above tables and below
     figures.
     """
     if len(near) == 1:

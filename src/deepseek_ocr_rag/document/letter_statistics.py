@@ -38,7 +38,7 @@ _FEWEST = 150
 _FEWEST_WORDS = 25
 _COMMON = 0.06
 """Fewest words of a short text, and the share of function words below which it counts as having none.
-None of 424 real pages with so many letters is below this share and also has unlikely letters."""
+None of 424 real pages with this many letters is below this share and also has unlikely letters."""
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
@@ -72,7 +72,7 @@ def are_shifted(text: str) -> bool:
 def are_exchanged(text: str) -> bool:
     """Whether the letters have frequencies that no language with Latin letters has.
 
-    In a short text, which may have them by chance, also no words that languages have most.
+    A short text may have them by chance, so hardly any common word may occur in it either.
     """
     counts = Counter(c for c in text.lower() if c in _LOG)
     total = sum(counts.values())

@@ -163,7 +163,7 @@ def _head(rows: Sequence[_HeadRow], count: int) -> tuple[int, int]:
 
 
 def _further_names(rows: Sequence[_HeadRow], body: int) -> int:
-    """The index after the next row that names columns, if only titles stand before it; or 0."""
+    """The index after the next row that names columns, if only titles come before it; or 0."""
     at = body
     while at < len(rows) and rows[at].is_title and not rows[at].is_group:
         at += 1

@@ -30,7 +30,7 @@ __all__ = ["Block", "Box", "FinishReason", "OcrDocument", "Page"]
 
 FinishReason = Literal["stop", "length", "repetition", "blank", "error"]
 """Why a page's text ends, in turn: the model's end token, the token limit, a loop that was cut
-off, a page without ink, a failure (see :attr:`Page.error`)."""
+off, a blank page, a failure (see :attr:`Page.error`)."""
 
 GRID = 999
 """The model writes coordinates as integers from 0 to 999, both included."""

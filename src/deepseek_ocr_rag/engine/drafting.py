@@ -64,7 +64,7 @@ class _Odds:
         self._tried[kind] += 1
 
     def forget(self, tokens: int) -> None:
-        """Let earlier drafts count less, after so many tokens."""
+        """Let earlier drafts count less, after this many tokens."""
         self._counts.clear()
         kept = MEMORY**tokens
         for kind, chance in enumerate(CHANCES):

@@ -43,18 +43,18 @@ MANY_ROWS: Final = 64
 """Fewest rows for which urgent steps pay: a smaller step takes hardly longer than an urgent one."""
 
 STEPS_BESIDE_URGENT: Final = 128
-"""Steps between two prefills while there are urgent sequences and many prompts are to come. A
-prefill of four pages takes as long as 35 steps of an urgent one."""
+"""Steps between two prefills while there are urgent sequences and many prompts to come. A prefill
+of four pages takes as long as 35 steps of an urgent sequence."""
 
 MANY_COMING: Final = 64
-"""Fewest such prompts: with fewer, the urgent end hardly sooner, and all others later."""
+"""Fewest such prompts: with fewer, the urgent ones end hardly sooner, and all others later."""
 
 MAX_URGENT_ROWS: Final = 8
 """Most sequences in an urgent step."""
 
 MAX_URGENT_TOKENS: Final = 1500
-"""Tokens after which a sequence is no longer urgent. Of the pages 93 % have fewer; one of 7,000
-would hold up all others for 20 seconds."""
+"""Tokens after which a sequence is no longer urgent. 93 % of pages have fewer; one of 7,000 would
+hold up all others for 20 seconds."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
@@ -73,7 +73,7 @@ class GenerationHandle:
         seen, ended = 0, False
         while not ended:
             self._news.wait()
-            # First this, then the tokens: none is missed that comes meanwhile.
+            # Clear first, then read the tokens: none that comes meanwhile is missed.
             self._news.clear()
             ended = self._future.done()
             tokens = self.sequence.tokens[seen:]
@@ -95,8 +95,8 @@ class GenerationHandle:
 
     def notify(self) -> None:
         """Tell the consumer that its sequence has new tokens; for the engine."""
-        # Nothing is stored for it: half a million lists for 512 pages, where nobody iterates, would
-        # make each search for garbage hold up the device for 50 ms.
+        # No list of the news is kept: for 512 pages over which nobody iterates, there would be half
+        # a million, and each garbage collection would hold up the device for 50 ms.
         if not self._news.is_set():
             self._news.set()
 
@@ -182,8 +182,8 @@ class Engine:
     def _run(self) -> None:
         try:
             while True:
-                # This waits. The next plan must know what came meanwhile, or an urgent page would
-                # wait for one more lot of others' prompts.
+                # This waits. The next plan must know what has come meanwhile, or an urgent page
+                # would wait for another batch of others' prompts.
                 self._collect_steps(STEPS_IN_FLIGHT - 1)
                 self._collect_prefills()
                 self._take_requests()
@@ -255,7 +255,7 @@ class Engine:
         """Return the rows of the next step: a few urgent sequences several times, then all."""
         rows = [sequence for sequence in self._scheduler.running if sequence.prefilled]
         if len(rows) < MANY_ROWS:
-            # The others have their slots to themselves once all prompts are done.
+            # The others make up for it once all prompts are done.
             most = self._pause(rows) - 1
         else:
             most = min(MAX_URGENT_STEPS, len(rows) // ROWS_PER_URGENT_STEP)

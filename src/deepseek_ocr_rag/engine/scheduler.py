@@ -22,8 +22,8 @@ from .sequence import WrittenSequence
 __all__ = ["Plan", "Scheduler"]
 
 SLOTS_PER_RESERVED: Final = 128
-"""For so many slots one is kept free for better ranked sequences: to swap another one out takes
-longer than to compute a prompt."""
+"""One slot in this many is kept free for better ranked sequences, because swapping one out takes
+longer than computing a prompt."""
 
 PATIENCE: Final = 4
 CROWDED_PATIENCE: Final = 16

@@ -27,7 +27,7 @@ LONG_SIDE: Final = 1280
 """Length in pixels of the long side of a rendered page."""
 
 MARGIN: Final = 0.04
-"""Margin around the cited boxes, as a fraction of the page's long side: it shows where they are."""
+"""Margin around the cited boxes, as a fraction of the page's long side, to show their context."""
 
 TALLEST: Final = 30_000
 """Largest height in pixels of the stacked pictures; many image readers refuse more."""

@@ -60,8 +60,8 @@ def write_folder(
 
     Args:
         document: The document as it was read.
-        folder: The folder, created if missing. Files of the same names are replaced, and
-            page pictures and figures of an earlier document with it; others are left alone.
+        folder: The folder, created if missing. Files of the same names are replaced, page
+            pictures and figures of an earlier document are removed, other files stay.
         picture: Returns the image of a page by its 1-based number; called once for
             each page that was read without error. None writes only the texts.
 

@@ -37,7 +37,7 @@ LEAST_CONTRAST: Final = 32
 """Grey levels between the lightest and the darkest pixel of a box with ink."""
 
 MARGIN: Final = 0.004
-"""By how much a word may stand out of its block's box, in fractions of the page."""
+"""How far a word may extend beyond its block's box, in fractions of the page."""
 
 _WORD: Final = re.compile(r"\w+")
 _MARKUP: Final = re.compile(r"<[^<>]{0,200}>|\\[a-zA-Z]+")
@@ -47,7 +47,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class QuotedWords:
-    """Where a part of a page's text stands.
+    """Where a part of a page's text is.
 
     Attributes:
         boxes: A box for each line.
@@ -61,7 +61,7 @@ class QuotedWords:
 def quoted_words(
     page: Page, span: tuple[int, int], picture: Image.Image | None, layer: TextLayer | None = None
 ) -> QuotedWords:
-    """Where characters ``span`` of a page's Markdown stand.
+    """Where characters ``span`` of a page's Markdown are.
 
     Args:
         page: The page with its blocks.

@@ -112,7 +112,7 @@ EVIDENCE: Final = ToolForm(
             "citation",
             ArgumentKind.CITATIONS,
             "The citation, like dsocr://doc/report.pdf/page/3?boxes=0.100,0.200,0.500,0.300. "
-            "Several stand with spaces between them.",
+            "Separate several by spaces.",
             required=True,
             also=frozenset({"citations", "uri", "link", "cite", "reference", "source", "url"}),
         ),

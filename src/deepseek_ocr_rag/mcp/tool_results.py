@@ -82,7 +82,7 @@ class DocumentList(ToolResult):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPages(ToolResult):
-    """Result of ``read_document``. ``text`` is untrusted: it stands between fences."""
+    """Result of ``read_document``. ``text`` is untrusted: it is between fences."""
 
     id: str = ""
     total_pages: int | None = None
@@ -93,7 +93,7 @@ class ReadPages(ToolResult):
 
 @dataclass(frozen=True, slots=True)
 class NumberedSource:
-    """Where a passage of ``text``, or a checked citation in it, stands in the document.
+    """Where in the document a passage of ``text`` is, or a checked citation in it.
 
     ``number`` is its number in the text; pass ``citation`` to ``show_evidence``.
     """
@@ -107,7 +107,7 @@ class NumberedSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundPassages(ToolResult):
-    """Result of ``search_document``. ``text`` is untrusted: it stands between fences."""
+    """Result of ``search_document``. ``text`` is untrusted: it is between fences."""
 
     passages: tuple[NumberedSource, ...] = ()
     text: str = ""
@@ -115,7 +115,7 @@ class FoundPassages(ToolResult):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedDocument(ToolResult):
-    """Result of ``ask_document``. ``text`` is untrusted: it stands between fences.
+    """Result of ``ask_document``. ``text`` is untrusted: it is between fences.
 
     Attributes:
         found: Whether at least one sentence is supported by a page.
@@ -144,7 +144,7 @@ class EvidencePicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidencePages(ToolResult):
-    """Result of ``show_evidence``. ``text`` is untrusted: it stands between fences."""
+    """Result of ``show_evidence``. ``text`` is untrusted: it is between fences."""
 
     pictures: tuple[EvidencePicture, ...] = ()
     text: str = ""

@@ -110,7 +110,7 @@ def _from_hub(hub_id: str, revision: str, *, download: bool) -> Path:
             "huggingface_hub is not installed",
             remedy=f"Install it: {install_command('local')}",
         ) from error
-    # Where the cache has no folder of it, the hub's client would say so half a second later.
+    # Checked here, because the hub's client takes half a second to say that the folder is missing.
     folder = Path(constants.HF_HUB_CACHE, f"models--{hub_id.replace('/', '--')}")
     if folder.is_dir() and (cached := _cached(hub_id, revision)) is not None:
         return cached
@@ -153,8 +153,8 @@ def _downloaded(hub_id: str, revision: str) -> Path:
 def _check_hub_answers(hub_id: str, revision: str) -> None:
     """Raise BackendUnavailableError if the hub does not answer one request.
 
-    The hub's client would ask again for most of a minute. It waits for one answer as long as here:
-    ``HF_HUB_ETAG_TIMEOUT``, ten seconds where that is not set.
+    The hub's client would retry for most of a minute. This waits once, as long as the client waits
+    for one answer: ``HF_HUB_ETAG_TIMEOUT``, by default ten seconds.
     """
     from huggingface_hub import constants, get_session
 
@@ -171,7 +171,7 @@ def _check_hub_answers(hub_id: str, revision: str) -> None:
 
 
 def _has_all_weights(folder: Path) -> bool:
-    """Whether every file that a folder's index names is there: a download may have been broken off."""
+    """Whether every file that a folder's index names is there: a download may have been interrupted."""
     try:
         return bool(_weights(folder, folder.name))
     except BackendUnavailableError:

@@ -15,7 +15,7 @@ class NoRepeat:
     """A rule that no n-gram of ``size`` tokens may occur twice."""
 
     size: int  # 0 turns the rule off
-    window: int | None = None  # only n-grams that start in the last so many tokens; None: all
+    window: int | None = None  # only n-grams that start in the last ``window`` tokens; None: all
     exempt: frozenset[int] = frozenset()  # ids of tokens that may complete any n-gram
 
     def __post_init__(self) -> None:

@@ -74,7 +74,7 @@ TASKS: Final[dict[str, Task]] = {
 user's own words."""
 
 IMAGE: Final = "<image>"
-"""Marks where the page stands in a published prompt; here it always stands first."""
+"""Marks where the page is in a published prompt; here it always comes first."""
 
 MODES: Final[dict[str, Mode]] = {
     mode.name: mode
@@ -108,7 +108,7 @@ def task_named(name: str) -> Task:
 
     ``"locate: X"`` asks where X is on the page. ``"prompt: X"`` sends X as it is, special tokens
     included; ``<|grounding|>`` in it asks for boxes. A leading ``<image>``, which published prompts
-    have, is dropped, because the page always stands there.
+    have, is dropped, because the page is always there.
 
     Raises:
         ConfigurationError: If there is no such task, or if the prompt contains ``<image>`` after
@@ -134,7 +134,7 @@ def task_named(name: str) -> Task:
     if IMAGE in prompt:
         raise ConfigurationError(
             f"the task {name!r} contains {IMAGE}",
-            remedy=f"Leave {IMAGE} out: the page always stands before the prompt.",
+            remedy=f"Leave {IMAGE} out: the page always comes before the prompt.",
         )
     grounded = "<|grounding|>" in prompt or "<|ref|>" in prompt
     return Task(f"{verb}: {words}", prompt, f"\n{prompt}", grounded=grounded)

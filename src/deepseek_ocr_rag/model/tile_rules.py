@@ -137,7 +137,7 @@ def picture_seen(prompt_tokens: int, task: Task, *, family: Family = MODEL) -> P
 
 
 def tile_warning(server: str, seen: PictureSeen, width: int, height: int, mode: Mode) -> str | None:
-    """Write the page's warning if the model saw it otherwise than with the published code.
+    """Write the page's warning if the model did not see it as with the published code.
 
     Args:
         server: The user's name for the server.
@@ -154,5 +154,5 @@ def tile_warning(server: str, seen: PictureSeen, width: int, height: int, mode: 
     tiles = 0 if grid is None else grid[0] * grid[1]
     return (
         f"{server} showed the model {seen.tokens} tokens of the page ({seen.tiles} tiles); with "
-        f"the published code, {mode.name} has {tokens} ({tiles} tiles), and may read otherwise"
+        f"the published code, {mode.name} has {tokens} ({tiles} tiles), and the text may differ"
     )

@@ -118,6 +118,6 @@ def prompt_ids(tokenizer: ModelTokenizer, prompt: str, image_tokens: int) -> lis
     if IMAGE in text:
         raise ConfigurationError(
             "the prompt contains <image>",
-            remedy="Leave <image> out: the page always stands before the prompt.",
+            remedy="Leave <image> out: the page always comes before the prompt.",
         )
     return [BOS, *[IMAGE] * image_tokens, *text]

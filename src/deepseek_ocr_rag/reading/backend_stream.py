@@ -140,7 +140,7 @@ class BackendStream(PageStream):
     def _uncached(self, backend: Backend, buffer: ReorderBuffer) -> Iterator[int]:
         for count, key in enumerate(buffer.uncached()):
             if count == 0:
-                # At the latest now. With all pages in the cache, no model is needed.
+                # Load the model now at the latest, but not if all pages are in the cache.
                 begin_loading(backend)
             yield key
 

@@ -58,7 +58,7 @@ class ChunkUnit:
         return self.parts[-1].slice.page.number
 
     def below(self, units: Sequence[ChunkUnit]) -> ChunkUnit:
-        """This unit as it stands in a chunk below other units, without a table head that they already have."""
+        """This unit as it appears in a chunk below other units, without a table head that they already have."""
         there = [part for unit in units for part in unit.parts]
         top = list(takewhile(lambda part: part.repeated, self.parts))
         if not top or not all(any(part.has(head) for part in there) for head in top):
@@ -205,7 +205,7 @@ class UnitCutter:
         used = self._unit([*top, *below]).size + self._count(after) + longest
         room = max(LARGEST_PART * budget // 4, budget - used)
         for piece in self._pieces(body, room):
-            # "Earnings per share:" stands above each part of the rows that it introduces.
+            # "Earnings per share:" is above each part of the rows that it introduces.
             said = [row for row in groups if row.slice.start < piece.start][-1:]
             if self._unit([*top, *said, *below]).size > most:
                 said = []

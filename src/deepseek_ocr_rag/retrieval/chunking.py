@@ -39,7 +39,7 @@ class ChunkPiece:
         offset: Where it begins in the chunk's text.
         boxes: The boxes of its block.
         repeated: Whether an earlier chunk has it too: the head and captions of a long
-            table stand in each of its parts.
+            table are in each of its parts.
         confidence: The confidence of its block, 0..1; None if unknown.
     """
 
@@ -75,7 +75,7 @@ class Chunk:
 
     @property
     def pages(self) -> tuple[int, ...]:
-        """The pages on which its unrepeated text stands, 1-based, in order."""
+        """The pages on which its unrepeated text is, 1-based, in order."""
         return tuple(dict.fromkeys(p.page for p in self.pieces if not p.repeated))
 
     @property

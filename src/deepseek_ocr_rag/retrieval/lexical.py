@@ -1,6 +1,6 @@
 """Searches by words: BM25 over chunks, pages and documents, phrases, and named pages and figures.
 
-A chunk shows exactly where something stands, its page shows what the chunk is about,
+A chunk shows exactly where something is, its page shows what the chunk is about,
 and its document shows what the page belongs to. Words that are neighbours in the
 question count more if they are neighbours on the page (Metzler and Croft, SIGIR 2005,
 "A Markov random field model for term dependencies").

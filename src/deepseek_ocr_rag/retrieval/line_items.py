@@ -3,7 +3,7 @@
 A statement has "Net income" and "Total assets", but never "return on assets". One table says what a
 measure is calculated from. Search looks for its line items, and the check of an answer recomputes
 the measure from them. The definitions are those of introductory textbooks (Brealey, Myers and Allen,
-"Principles of Corporate Finance", chapter on financial analysis); where two are common, both stand
+"Principles of Corporate Finance", chapter on financial analysis); where two are common, both are
 in the table.
 """
 

@@ -44,7 +44,7 @@ class PageScores:
 
 
 class PageIndex:
-    """Indexes the pages on which chunks stand; ``labels`` are printed page numbers, where known."""
+    """Indexes the pages on which chunks are; ``labels`` are printed page numbers, where known."""
 
     def __init__(
         self, chunks: Sequence[Chunk], terms: Sequence[list[str]], labels: Mapping[PageKey, str]

@@ -1,6 +1,6 @@
 """Finds pages, figures and tables that a question names: "page 14", "the last page", "Fig. 3.1".
 
-Word search does not find them, because a page's number seldom stands in its text, and
+Word search does not find them, because a page's number is seldom in its text, and
 "Figure 3" is "Fig. 3" elsewhere. Supports English, German, French, Spanish, Italian,
 Chinese and Japanese; numbers written as words are understood in English only.
 """

@@ -40,7 +40,7 @@ class Passage:
         text: Its Markdown.
         source: The document.
         page: The page of the chunk that fits the question best, 1-based.
-        boxes: Where it stands on that page.
+        boxes: Where it is on that page.
         score: How well it fits, higher is better; comparable only within one search.
         section: The headings above it, outermost first.
         span: ``(start, end)`` in the page's Markdown, from first to last character.

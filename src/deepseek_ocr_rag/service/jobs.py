@@ -130,7 +130,7 @@ class Job:
     Attributes:
         id: Random, unguessable.
         owner: Name of the key that it belongs to.
-        state: Where it stands.
+        state: How far along it is.
         name: What the document is called.
         sha256: Hash of its bytes, 64 hex digits.
         media_type: As the client named it.

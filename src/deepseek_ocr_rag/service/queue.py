@@ -103,7 +103,7 @@ class JobQueue(CorrectableQueue):
         self._retention.start()
 
     def drain(self, seconds: float) -> None:
-        """Accept no new jobs, and give the pages that are being read so many seconds to finish.
+        """Accept no new jobs, and give the pages that are being read this many seconds to finish.
 
         Jobs that have not finished by then go back into the queue and go on after the next start.
         """

@@ -83,7 +83,7 @@ class QueueView:
         return JobPage(tuple(map(self._job, shown)), str(shown[-1]["number"]) if more else None)
 
     def wait(self, owner: str, job_id: str, version: int, seconds: float) -> Job:
-        """The job as soon as its version is above ``version``, or after so many seconds.
+        """The job as soon as its version is above ``version``, or after this many seconds.
 
         Raises:
             JobNotFoundError, JobExpiredError: As :meth:`get`.
@@ -168,7 +168,7 @@ class QueueView:
     def quoted_words(
         self, owner: str, job_id: str, number: int, span: tuple[int, int]
     ) -> QuotedWords:
-        """Where a part of a page's text stands, more precisely than its blocks' boxes.
+        """Where a part of a page's text is, more precisely than its blocks' boxes.
 
         Args:
             owner: Name of the key.

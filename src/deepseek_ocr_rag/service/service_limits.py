@@ -1,4 +1,4 @@
-"""Has the settings of the service: how to read, and how much clients may ask for."""
+"""The settings of the service: how to read, and how much clients may ask for."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def documents_in(
         folder: The folder to search.
         match: Which files: a pattern such as ``"*.pdf"`` or ``"2024/*"``, or several. A pattern
             without a slash is compared with the name, one with a slash with the path from the
-            folder; capitals do not matter. By default all PDFs and pictures, by their suffix.
+            folder; case does not matter. By default all PDFs and pictures, by their suffix.
         recursive: Whether to search the folders below it as well.
 
     Returns:

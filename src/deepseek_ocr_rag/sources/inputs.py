@@ -100,7 +100,7 @@ def _from_path(path: Path, limits: Limits, name: str) -> Content:
 
 
 def _near_file(path: Path) -> str:
-    """Ask whether a similar file beside it was meant, with a space at the end; "" if there is none."""
+    """Return "Did you mean ...? " with a similar name in the same folder; "" if there is none."""
     try:
         with os.scandir(path.parent) as entries:
             names = [entry.name for entry in islice(entries, _MOST_NAMES)]
@@ -152,8 +152,8 @@ def _check_unchanged(file: BinaryIO, before: os.stat_result, content: Content) -
     changed = _written(after) != _written(before)
     recent = abs(time.time() - after.st_ctime) < _TICK_SECONDS
     if not changed and (recent or after.st_ctime_ns != before.st_ctime_ns):
-        # It may have been renamed or got other permissions; or other bytes, with its time set back.
-        # Only the bytes can tell, read once any further change would get another timestamp.
+        # Its name or permissions may have changed, or its bytes, with the time set back. Only the
+        # bytes can tell, read again once any further change would get another timestamp.
         time.sleep(_TICK_SECONDS)
         digest = hashlib.sha256()
         for piece in _pieces(file, content.name):

@@ -147,7 +147,7 @@ class Source:
 
     @thread_errors()
     def render_pixels(self, number: int, long_side: int) -> PixelPicture | None:
-        """The pixels of what :meth:`render` gives, to be passed on; None if the page is blank.
+        """Render a page as raw pixels, to be passed on; None if the page is blank.
 
         Arguments and errors are those of :meth:`render`.
         """
@@ -169,9 +169,9 @@ class Source:
         return self._page(number).text_layer(number)
 
     def draw_for(self, cards: int) -> int:
-        """Draw enough pages at the same time for so many cards; returns how many that is.
+        """Set how many pages are drawn at the same time, for this many cards; return the number.
 
-        There are never more than processors, and one where no process of its own draws.
+        It never exceeds the number of cores, and is 1 if pages are drawn in this process.
         """
         if cards > 1 and self.parallel_pages > 1:
             self.parallel_pages = shared_pool().widen(MOST_WORKERS * cards)

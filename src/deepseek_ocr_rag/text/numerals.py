@@ -55,7 +55,7 @@ class Number:
     scale: int = 0  # power of ten of the word after it: 6 for "million"
     span: tuple[int, int] = (0, 0)
     unit: Unit = ""  # percent, percentage points or basis points, else ""
-    is_rounded: bool = False  # whether "about" or a similar word stands before it
+    is_rounded: bool = False  # whether "about" or a similar word comes before it
 
     @property
     def is_points(self) -> bool:

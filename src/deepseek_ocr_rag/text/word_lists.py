@@ -21,9 +21,9 @@ __all__ = [
 
 
 def folded(word: str) -> str:
-    """The word as it stands in these lists, if a pattern that ignores case has found it.
+    """Return a word that a case-insensitive pattern found, in the form that these lists have.
 
-    For such a pattern, ``ı`` and ``İ`` are an "i" as well, and not for :meth:`str.casefold`.
+    Such a pattern takes ``ı`` and ``İ`` for an "i", which :meth:`str.casefold` does not.
     """
     return word.casefold().replace("i\u0307", "i").replace("ı", "i")
 

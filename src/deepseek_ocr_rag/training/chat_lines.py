@@ -25,7 +25,7 @@ KNOWN: Final = frozenset(
 
 
 def read_lines(path: Path, *, prompt: str = DOCUMENT_PROMPT) -> SampleSet:
-    """Read a JSONL file; pictures lie beside it or below.
+    """Read a JSONL file; pictures are beside it or below.
 
     Args:
         path: The file. Its lines have ``messages`` and ``images``, or ``image`` (or ``file_name``)

@@ -73,7 +73,7 @@ def fine_tune(
         data: See :func:`~deepseek_ocr_rag.training.read_samples`.
         output: Folder of the adapter; ``report.html`` in it shows the pages side by side.
         settings: How to train.
-        regression: Ordinary pages with their right text, in the same forms as ``data``, that the
+        regression: Ordinary pages with their correct text, in the same forms as ``data``, that the
             model reads well and must not forget.
         revision: Commit of a hub id.
         resume: Whether to go on with the training in the folder ``output``.

@@ -273,7 +273,7 @@ def _marked_pages(text: str, count: int) -> Iterator[tuple[int, str]]:
         yield from ((number, part.strip()) for number, part in enumerate(parts, 1))
         return
     if text[: marks[0].start()].strip():
-        raise ValueError("text stands before the first <!-- page 1 -->")
+        raise ValueError("text comes before the first <!-- page 1 -->")
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     for mark, end in zip(marks, ends, strict=True):
         yield int(mark[1]), text[mark.end() : end].strip()

@@ -210,7 +210,7 @@ class TrainingRun:
             save_state(self._folder, self._weights, optimizer, self._notes)
 
     def _report(self, judge: Judge) -> None:
-        """Show pages side by side: the right text, the text before training, and the kept adapter's."""
+        """Show pages side by side: the correct text, the text before training, and the kept adapter's."""
         if self._processes.first and self._best and self._before:
             samples = [page.sample for page in judge.pages]
             before = _joined(self._before)

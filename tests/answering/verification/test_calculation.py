@@ -15,7 +15,7 @@ SHIPS = ("| Aurora | 1,250 | 1,000 |", "| Boreas | 980 | 1,140 |")
 
 
 def follows(claim: str, *lines: str, question: str = "") -> bool:
-    """Whether the first number of the claim does, where all the lines are on the matter."""
+    """Whether the claim's first number follows from the lines, all of which are relevant."""
     said = claimed_facts(claim)
     number = min(said.numbers, key=lambda number: number.span)
     given = [other.value for other in numbers(question)]

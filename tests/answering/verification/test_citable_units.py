@@ -1,4 +1,4 @@
-"""What can be quoted of a passage, and where it stands on its pages."""
+"""What can be quoted of a passage, and where it is on its pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts: what of a sentence must be in its source exactly."""
+"""Facts: the parts of a sentence that must be in its source exactly."""
 
 from __future__ import annotations
 

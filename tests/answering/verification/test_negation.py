@@ -1,4 +1,4 @@
-"""What a "not" stands before."""
+"""What a "not" comes before."""
 
 from __future__ import annotations
 

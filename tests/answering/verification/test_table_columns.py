@@ -81,7 +81,7 @@ def test_another_unit_than_that_of_the_head_is_refused() -> None:
 
 
 def test_words_of_the_row_itself_name_no_column() -> None:
-    # "lease liabilities" is the row; "leases" stands above two columns.
+    # "lease liabilities" is the row; "leases" is above two columns.
     question = "What is the present value of lease liabilities for finance leases?"
     assert status("26,979.", LEASES, question) == "supported"
     assert status("25,835.", LEASES, question) == "unsupported"

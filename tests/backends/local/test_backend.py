@@ -251,7 +251,7 @@ def test_no_page_is_lost_when_pages_end_faster_than_they_are_fetched(
 
 
 def test_a_page_that_repeats_itself_is_ended_and_cut(golden_checkpoint, page, monkeypatch) -> None:
-    """The tiny model's text is arbitrary, so that what looks for loops says that it is one."""
+    """The tiny model's text is arbitrary, so the search for loops is made to report one."""
     monkeypatch.setattr(process_pair, "WATCH", "repeating_watch")
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=5000, attempts=1)
     (reply,) = backend.read([request(0, page)])

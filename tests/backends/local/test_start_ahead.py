@@ -1,4 +1,4 @@
-"""What the engine's process does beside the import of torch, and that it needs none of it."""
+"""What the engine's process does during the import of torch, and that it works without any of it."""
 
 from __future__ import annotations
 

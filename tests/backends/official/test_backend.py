@@ -169,7 +169,7 @@ def test_a_text_without_the_end_token_was_cut_off(
 ) -> None:
     (reply,) = read(published, page_request(4))
     assert (reply.tokens, reply.finish_reason) == (9, "length")
-    assert reply.warnings == ("the model found no end: part of the page may be missing",)
+    assert reply.warnings == ("the model did not finish: part of the page may be missing",)
 
 
 def test_megabytes_that_the_code_prints_are_not_a_reply(

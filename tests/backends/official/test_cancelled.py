@@ -44,7 +44,7 @@ class Noted:
         return self._path.read_text().split() if self._path.exists() else []
 
     def wait(self, count: int = 1) -> list[str]:
-        """Wait until there are so many lines; return them."""
+        """Wait until there are this many lines; return them."""
         until(lambda: len(self.lines()) >= count)
         return self.lines()
 

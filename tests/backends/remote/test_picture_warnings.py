@@ -23,7 +23,7 @@ def test_a_square_page_on_vllm_says_that_it_had_fewer_tiles(page_request: Any) -
     answer = Completion("text", "stop", 3, (), 700)
     assert page_warnings(request, answer, ()) == (
         "the server showed the model 693 tokens of the page (4 tiles); with the published code, "
-        "gundam has 1203 (9 tiles), and may read otherwise",
+        "gundam has 1203 (9 tiles), and the text may differ",
     )
 
 

@@ -72,7 +72,7 @@ class Server:
         return answer
 
     def was_left_early(self, times: int) -> bool:
-        """Return whether so many replies were left early; a server notices as it goes on writing."""
+        """Return whether this many replies were left early; a server notices as it goes on writing."""
         return soon(lambda: self.left_early >= times) and self.left_early == times
 
     def loops(self, exchange: Any) -> None:

@@ -214,7 +214,7 @@ def half_closes(exchange: Any) -> None:
 
 
 def ends_inside_an_event(exchange: Any) -> None:
-    """Ends like a body whose end is that of the connection, if the server dies."""
+    """Ends the connection within an event, as if the server had died in a body without a length."""
     exchange.send('data: {"choices": [{"delta": {"content": "and')
     exchange.end()
 

@@ -145,7 +145,7 @@ def test_no_word_is_lost_whatever_stands_around_it(parts):
     page = parse_page(text)
     check_layout(page)
     expected = Counter(re.findall("[GHJKVWYZ]{18,}", text))
-    # A table's word may stand in several places that its cell spans; a word in the
+    # A table's word may be in several places that its cell spans; a word in the
     # place of a label is a label where a body follows.
     found = Counter(
         # A table whose cells did not arrive has no text; its HTML is kept.

@@ -161,7 +161,7 @@ def test_unlimited_ocr_tags():
 @pytest.mark.parametrize(
     ("text", "blocks"),
     [
-        # Content stands on the tag's line; nothing need stand between two tags.
+        # Content is on the tag's line; there may be nothing between two tags.
         ("chart [1, 2, 3, 4]<|/det|><|det|>image_caption [1, 2, 3, 4]<|/det|>Figure 3 | Time",
          [("chart", ""), ("image_caption", "Figure 3 | Time")]),
         ("chart [1, 2, 3, 4]<|/det|>Latency\n", [("chart", ""), ("text", "Latency")]),

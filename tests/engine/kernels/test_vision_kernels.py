@@ -48,7 +48,7 @@ def numbers(own_seed):
 
 
 def difference(found, expected) -> float:
-    """Relative, over all numbers together; not a number never passes."""
+    """The relative difference over all numbers together; NaN never passes."""
     found, expected = found.double(), expected.double()
     return float((found - expected).norm() / expected.norm())
 

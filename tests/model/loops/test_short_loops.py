@@ -21,7 +21,7 @@ NAMES = tuple("".join(RANDOM.choices("abcdefghijklmnop", k=6)).title() for _ in 
 
 
 def disturbed(unit: str, times: int, every: int) -> str:
-    """The unit so many times, with another word where a rule forbids the next copy."""
+    """The unit this many times, with another word where a rule forbids the next copy."""
     copies = [f"{unit}{RANDOM.choice(NAMES)} " if n % every == 0 else unit for n in range(times)]
     return "".join(copies)
 

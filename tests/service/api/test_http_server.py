@@ -23,7 +23,7 @@ class Watch:
 
 
 class Noting(HttpServer):
-    """Ends at once, and notes how many objects the search for garbage leaves out meanwhile."""
+    """Ends at once, and records how many objects are frozen (left out of garbage collection)."""
 
     frozen = 0
 
@@ -41,7 +41,7 @@ def server():
 
 @pytest.fixture
 def thawed():
-    """No object is left out; afterwards all are again, if some were."""
+    """No object is frozen during the test; afterwards all are again, if some were."""
     frozen = gc.get_freeze_count()
     gc.unfreeze()
     yield

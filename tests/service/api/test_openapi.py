@@ -19,7 +19,7 @@ from deepseek_ocr_rag.service.api.app import create_app
 from deepseek_ocr_rag.service.queue import JobQueue
 
 EXAMPLES = 10
-"""Requests for each route: about half a minute of one processor."""
+"""Requests for each route: about half a minute of CPU time."""
 
 CHECKS = (
     not_a_server_error,

@@ -37,7 +37,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     ("number", "state", "reason"),
     [
         (2, "looped", "The model began to repeat itself"),
-        (3, "blank", "There is no ink on this page."),
+        (3, "blank", "There is nothing to read on this page."),
         (4, "uncertain", "The model was 67 % sure of this page"),
         (5, "not read", "was recorded for this page"),
     ],

@@ -159,7 +159,7 @@ def test_a_service_with_keys_asks_once_and_keeps_the_key_in_the_tab(
         dialog = page.get_by_role("dialog")
         dialog.get_by_label("Key").fill("wrong")
         dialog.get_by_role("button").click()
-        expect(dialog).to_contain_text("This key is not known here.")
+        expect(dialog).to_contain_text("This key is wrong.")
         dialog.get_by_label("Key").fill(ANNA)
         page.keyboard.press("Enter")
         expect(page.get_by_role("img", name="Picture of page 1")).to_be_visible()

@@ -51,7 +51,7 @@ def pages(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory, pages: int) -> Iterator[str]:
-    """The address of a document of so many pages that was read."""
+    """The address of a document of this many pages that was read."""
     folder = tmp_path_factory.mktemp("long")
     texts = plain_pages(pages)
     backend = recorded_report(folder / "recording.jsonl", texts)
@@ -100,7 +100,7 @@ def test_many_pages_scroll_without_stutter(
 
 
 def busy_ms(trace: dict[str, Any]) -> list[float]:
-    """Milliseconds that each task of the page's main thread took of a processor, longest first.
+    """CPU milliseconds of each task of the page's main thread, longest first.
 
     By the clock, a task takes as long as other processes let it; on a busy machine that says nothing.
     """

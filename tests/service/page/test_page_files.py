@@ -136,7 +136,7 @@ def tables() -> dict[str, tuple[str, str]]:
     for script in SCRIPTS:
         if script.name.endswith("_texts.js"):
             for key, english, chinese in TEXT.findall(script.read_text("utf-8")):
-                assert key not in found, f"{key} stands there twice"
+                assert key not in found, f"{key} is there twice"
                 found[key] = english, chinese
     return found
 

@@ -81,7 +81,7 @@ def test_a_service_that_is_killed_is_taken_up_when_it_comes_back(
             )
             process.send_signal(signal.SIGKILL)
             process.wait(60)
-            expect(page.get_by_text("The connection is lost.")).to_be_visible()
+            expect(page.get_by_text("Connection lost.")).to_be_visible()
         with served(tmp_path, port, backend):
             expect(page.locator(".strip .badge").first).to_have_text(
                 "read", timeout=PATIENCE * 1000

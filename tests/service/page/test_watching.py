@@ -115,11 +115,11 @@ def test_a_connection_that_breaks_is_taken_up_where_it_was(
             ),
         )
         line.cut()
-        expect(page.get_by_text("The connection is lost.")).to_be_visible()
+        expect(page.get_by_text("Connection lost.")).to_be_visible()
         gate.let(4)
         line.mend()
         expect(page.locator(".strip .badge").first).to_have_text("read")
-        expect(page.get_by_text("The connection is lost.")).to_be_hidden()
+        expect(page.get_by_text("Connection lost.")).to_be_hidden()
         expect(page.locator(".strip .facts")).to_have_text("5 pages")
         assert set(asked) == {"1"}
 

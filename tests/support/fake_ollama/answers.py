@@ -20,7 +20,7 @@ from .models import FakeModel, Written, architecture_of, pieces
 __all__ = ["OllamaFake"]
 
 EQUAL_PARTS = 31
-"""Line "The repeat limit": so many equal parts, trimmed, and the reply ends."""
+"""Line "The repeat limit": this many equal parts, trimmed, and the reply ends."""
 
 PICTURE_TOKENS = 903
 """Line "Prompt, an A4 page". Other sizes were not written down: here all pictures are A4 pages."""
@@ -87,7 +87,7 @@ class OllamaFake:
         raise NotImplementedError
 
     def refuse_pictures(self) -> None:
-        """What a model without eyes says to ``images``: it raises, or nothing happens."""
+        """What a model without vision says to ``images``: it raises, or nothing happens."""
         raise NotImplementedError
 
     def no_picture(self) -> Refusal:

@@ -40,9 +40,9 @@ class Written:
         text: All of it, special tokens included, the end token not.
         loop: What it then repeats for ever.
         thinking: What it thinks first, where it may.
-        dies_after: After so many parts its runner is killed; None lets it live.
-        torn_after: After so many parts Ollama itself is killed; None lets it live.
-        error_after: After so many parts the stream says an error; None for none.
+        dies_after: After this many parts its runner is killed; None lets it live.
+        torn_after: After this many parts Ollama itself is killed; None lets it live.
+        error_after: After this many parts the stream says an error; None for none.
         pause: Seconds before each part.
     """
 

@@ -25,7 +25,7 @@ from .openai_model import OpenAIModel
 __all__ = ["choose_language_model", "language_model", "language_model_named"]
 
 SERVERS: Final = ("openai", "vllm", "llama.cpp", "sglang", "lmstudio")
-"""Prefixes that may stand before the address of an OpenAI-compatible server."""
+"""Prefixes that may come before the address of an OpenAI-compatible server."""
 
 ADAPTERS: Final[Mapping[str, tuple[str, str]]] = {
     "langchain_core": ("langchain_deepseek_ocr", "langchain-deepseek-ocr"),
@@ -136,7 +136,7 @@ def language_model_named(
 ) -> OllamaModel | OpenAIModel | None:
     """The model that a text names.
 
-    ``"ollama/<model>"``, ``"openai:http://host:port"`` with ``#<model>`` behind it where the
+    ``"ollama/<model>"``, ``"openai:http://host:port"`` with ``#<model>`` after it where the
     server has several (``vllm:`` and ``llama.cpp:`` mean the same), or ``"none"`` for None.
 
     Raises:

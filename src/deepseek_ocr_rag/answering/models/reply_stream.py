@@ -1,4 +1,4 @@
-"""Has what the streamed replies of all servers share: :class:`ReplyStream`."""
+"""The part that the streamed replies of all servers share: :class:`ReplyStream`."""
 
 from __future__ import annotations
 

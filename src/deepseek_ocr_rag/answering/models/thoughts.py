@@ -33,7 +33,7 @@ _LONGEST: Final = max(len(end) for _, end in _TAGS)
 class ThoughtSplitter:
     """Takes a reply in pieces and returns it without the thoughts, which are in ``thinking``.
 
-    Thoughts stand at the start of a reply. Between an opening and a closing tag, they may also stand
+    Thoughts are at the start of a reply. Between an opening and a closing tag, they may also come
     further on, but not in JSON.
 
     Args:
@@ -128,7 +128,7 @@ class ThoughtSplitter:
         self._held, self._tail = [text], text
 
     def _open_tag_at(self, text: str) -> int:
-        """Where an opening tag stands or may begin; the length of the text if there is none."""
+        """Where an opening tag is or may begin; the length of the text if there is none."""
         if self._is_json:
             return len(text)
         tag = _INSIDE[0]

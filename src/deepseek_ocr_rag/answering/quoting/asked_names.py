@@ -29,7 +29,7 @@ _QUOTE: Final = re.compile('["“”„«»‘《「]$')
 _NOT_NAMES: Final = ROLES | CALENDAR
 
 _SHORTEST_EMPHASIS: Final = 5
-"""From so many letters on, a word in capitals may just be emphasised: "the TOTAL amount"."""
+"""A word in capitals with at least this many letters may just be emphasised: "the TOTAL amount"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def lacking_words(
 ) -> tuple[str, ...]:
     """The content words of a question that the quoted sentences and rows lack.
 
-    Words that stand above the quotes count as present: the head of a table, headings, the document's
+    Words that are above the quotes count as present: the head of a table, headings, the document's
     name. So do inflected and misread words and known synonyms; "year" and "price" if there is a
     figure; and verbs such as "cost" if there are rows. Nothing is lacking if the question asks for a
     measure that is calculated from items with other names.

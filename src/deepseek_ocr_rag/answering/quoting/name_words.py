@@ -47,7 +47,7 @@ none of these are names, plurals or substances."""
 
 # "de" is an article in Dutch and a preposition before names in French and Spanish.
 PREPOSITIONS: Final = {"fr": _words("de"), "es": _words("de"), "pt": _words("de")}
-"""Words that stand before names in these languages, but are articles in others."""
+"""Words that come before names in these languages, but are articles in others."""
 
 INFLECTS_NAMES: Final = frozenset(("pl", "ru"))
 """Languages that inflect names by case: Warszawa, w Warszawie."""

@@ -44,8 +44,8 @@ MOST_NAMES: Final = 4
 """Lines between a label and its figures."""
 
 FEWEST_REPEATS: Final = 3
-"""From so many rows with the same label on, such as "Weighted average rate", each belongs to the
-row above it."""
+"""If at least this many rows have the same label, such as "Weighted average rate", each belongs to
+the row above it."""
 
 _ENDS: Final = re.compile(r"(?:(?<!\b[A-Z])\.|[!?:;|>]|^#.*)$")
 """The end of a line that cannot be the label of a row."""
@@ -64,7 +64,7 @@ class CitableUnit:
     index: int  # among all units of the passage
     span: tuple[int, int]  # ``(start, end)`` in the passage's text
     text: str  # that part of the text
-    above: str  # what stands over it: heading, introduction, head of its table; may be empty
+    above: str  # what is over it: heading, introduction, head of its table; may be empty
     terms: frozenset[str]
     terms_above: frozenset[str]  # those of ``above``
     heads: tuple[str, ...] = ()  # for a table row, the rows of its table's head, if it is known
@@ -81,7 +81,7 @@ def citable_units(
 ) -> tuple[CitableUnit, ...]:
     """Split a passage; ``number`` is its index, stored in the units.
 
-    ``years`` are the years of the last line of years above the passage, which may stand in an
+    ``years`` are the years of the last line of years above the passage, which may be in an
     earlier passage: see :func:`years_above`. If the passage begins with a table, ``introduction`` is
     the line before it that introduces the table: see :func:`introduction_above`. Such a line may
     have numbers of its own, such as test conditions.
@@ -90,9 +90,9 @@ def citable_units(
     the list; a table row under the line above the table, the table's head, and the last row that is
     only a label ("Cost of sales:"). A row whose label is repeated again and again
     belongs to the row above it. A table that begins with figures takes the head of the table
-    before it, if it has as many columns and only introductions stand between them.
+    before it, if it has as many columns and only introductions are between them.
 
-    A heading or the head of a table is a unit only if nothing stands under it.
+    A heading or the head of a table is a unit only if nothing is under it.
     """
     return _Splitter(passage, number, years, introduction).units()
 
@@ -107,7 +107,7 @@ def years_above(passages: Sequence[Passage]) -> list[tuple[str, ...]]:
     order = sorted(range(len(passages)), key=starts.__getitem__)
     for _, page in groupby(order, key=lambda index: starts[index][:2]):
         years: tuple[str, ...] = ()
-        # Passages that begin at the same place do not stand above each other.
+        # Passages that begin at the same place are not above each other.
         groups = [list(same) for _, same in groupby(page, key=starts.__getitem__)]
         for same in groups:
             for index in same:
@@ -258,7 +258,7 @@ def _with_figures(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[int
     for are_figures, run in groupby(spans, lambda span: _is_figures(text[slice(*span)])):
         found = list(run)
         cells = " ".join(text[slice(*span)] for span in found).split()
-        # The names of the columns may stand between the label and its figures.
+        # The names of the columns may be between the label and its figures.
         at = len(joined) - 1
         while at > 0 and len(joined) - at < MOST_NAMES and _is_period(text[slice(*joined[at])]):
             at -= 1

@@ -111,7 +111,7 @@ class ClaimComparison:
         return self._equivalents.get(word, frozenset()) | {word}
 
     def having(self, word: str) -> frozenset[int]:
-        """The units that have a word of the claim or question, themselves or in what stands above."""
+        """The units that have a word of the claim or question, themselves or in what is above them."""
         return self._having[word]
 
     def is_known(self, word: str) -> bool:
@@ -121,7 +121,7 @@ class ClaimComparison:
     def overlap(self, words: Iterable[str], others: Iterable[str]) -> list[float]:
         """How much of ``words`` each unit has; the ``others`` count half.
 
-        A word that fewer units have counts more, because the heads of a table stand above all its rows.
+        A word that fewer units have counts more, because the heads of a table are above all its rows.
         """
         amounts = [0.0] * len(self.units)
         for share, counted in ((1.0, words), (0.5, others)):
@@ -246,7 +246,7 @@ class ClaimComparison:
     def is_of_other_row(self, unit: FactualUnit) -> bool:
         """Whether the claim names another row of figures, and no word of this one.
 
-        The words above this row count for it, because a label may stand in a row of its own.
+        The words above this row count for it, because a label may be in a row of its own.
         """
         if not unit.is_row:
             return False
@@ -319,7 +319,7 @@ class ClaimComparison:
         }
 
     def stated_above(self, fact: Number | Date) -> bool:
-        """Whether a fact is one of the question's, such as its year, and stands anywhere in the sources.
+        """Whether a fact is one of the question's, such as its year, and occurs in the sources.
 
         A number that is the whole answer does not count.
         """

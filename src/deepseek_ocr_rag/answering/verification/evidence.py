@@ -56,12 +56,12 @@ SHARES: Final = (0.99, 0.8, SAME_TOPIC, 0.45, RELEVANT)
 """The same, for units with the operands of a calculation; these shares are tried in turn."""
 
 SHORT: Final = 3
-"""A claim with at most so many words, numbers and dates needs every word in its sources: half of
+"""A claim with at most this many words, numbers and dates needs every word in its sources: half of
 "The ferry sank." would be just the ferry."""
 
 
 LONGEST_UNIT: Final = 14
-"""Characters after a number within which its unit stands."""
+"""Characters after a number within which its unit must come."""
 
 
 class Evidence:
@@ -70,8 +70,8 @@ class Evidence:
     ``units`` are picked greedily, each time the unit with most of what is still missing.
     ``claimed`` says for each of the claim's own words whether they have it, ``asked`` for each word
     of the question whether they or their neighbours have it. ``stated`` counts the claim's numbers
-    and dates that stand in the units or follow from them; ``stated_facts`` are those that stand
-    there. ``lacking`` are numbers, dates and names of the claim that the units neither have nor
+    and dates that are in the units or follow from them; ``stated_facts`` are those that the units
+    contain. ``lacking`` are numbers, dates and names of the claim that the units neither have nor
     imply by a calculation. ``repeated`` are numbers and dates that the claim enumerates twice and
     the sources do not; ``restated`` are amounts that the claim repeats with another value;
     ``negations`` are words that are negated in the claim or the sources, but not in both;

@@ -55,7 +55,7 @@ def stated_facts(text: str, above: str = "") -> Facts:
     """The facts that a source states, each in every reading, without the numbers of list items.
 
     ``above`` are the lines over it. In them, the 31 of "December 31, 2019" does not count as a
-    number, because the head of a table stands above every figure of the table.
+    number, because the head of a table is above every figure of the table.
     """
     plain = plain_text(text)
     if enumerator := _ENUMERATOR.match(plain):

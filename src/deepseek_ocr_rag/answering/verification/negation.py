@@ -17,7 +17,7 @@ __all__ = ["names_negation", "negated_terms", "plain_terms"]
 
 _CLAUSE_END: Final = re.compile(r"[.,;:!?()\n]")
 _REACH: Final = 60
-"""Characters after a negation within which the negated word must stand."""
+"""Characters after a negation within which the negated word must come."""
 
 
 @lru_cache(maxsize=2**11)

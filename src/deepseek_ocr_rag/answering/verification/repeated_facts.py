@@ -31,7 +31,7 @@ def enumerated_twice(
     """The dates and numbers that a statement enumerates twice, but its sources do not.
 
     All texts are without markup. The sources enumerate a fact twice if only punctuation or a
-    conjunction stands between the two; a number that is not a year only has to occur twice.
+    conjunction comes between the two; a number that is not a year only has to occur twice.
     """
     found: list[str] = []
     run: list[str] = []

@@ -95,7 +95,7 @@ class FactualUnit:
     directions: frozenset[Direction]  # rises and falls that its figures show
     is_row: bool  # with or without markup
     figures: tuple[Figure, ...]  # its own, for calculation
-    own: str  # its text without markup and without what stands above it
+    own: str  # its text without markup and without what is above it
     continues: bool = False  # whether it goes on about something in the sentence before it
 
 

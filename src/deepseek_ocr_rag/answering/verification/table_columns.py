@@ -32,7 +32,7 @@ _NOTE: Final = re.compile(
     r"\((?=[^()]{0,60}\b(?:in|except)\b)[^()]{0,60}\b(?:thousands|millions|billions|shares?)\b[^()]{0,60}\)",
     re.IGNORECASE,
 )
-"""A scale, "(in millions, except per share data)", which stands in a head but names no column."""
+"""A scale, "(in millions, except per share data)", which is in a head but names no column."""
 
 
 _YEAR: Final = re.compile(r"(?<![0-9.,])(?:FY\s?)?(?:19|20)[0-9]{2}(?![0-9])")
@@ -43,7 +43,7 @@ class ColumnCell:
     """A cell of a table row.
 
     ``heads`` are the words above it. ``near`` adds the name of a group of columns that may include
-    it, because a name that spans columns may stand above just one of them. A head such as "%" has no
+    it, because a name that spans columns may be above just one of them. A head such as "%" has no
     words.
     """
 
@@ -67,7 +67,7 @@ def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]
     named = heads_of_columns(row, heads)
     for column, cell in enumerate(cells_of_row(row)):
         own = named[column]
-        # A head cell that spans the column is known to stand above it; labels belong to no group.
+        # A head cell that spans the column is known to be above it; labels belong to no group.
         open_ones = [names for names, spanned in groupings if column and not spanned[column]]
         groups = [part for names in open_ones for part in _beside(names, column)]
         words = head_terms(own)
@@ -101,7 +101,7 @@ def is_under_other_head(
     named: Callable[[Collection[str]], Collection[str]],
     named_apart: Callable[[Collection[str]], Collection[str]],
 ) -> bool:
-    """Whether the cells with a figure stand below other heads than the statement names.
+    """Whether the cells with a figure are below other heads than the statement names.
 
     Each such cell has a head, but the statement has none of the words that tell this head apart.
     Instead it has such a word of the head of another figure, which it does not state.
@@ -145,7 +145,7 @@ def _first(names: Sequence[str]) -> Sequence[str]:
 def heads_of_columns(row: str, heads: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     """The texts above each column of a row, from top to bottom.
 
-    A cell that spans columns stands above each of them. If it spans all columns after the label, it
+    A cell that spans columns is above each of them. If it spans all columns after the label, it
     tells none apart and is left out. If it has as many years as the row has filled cells below it,
     each year names one of these cells: "January 28, 2023 January 29, 2022" above two figures.
 

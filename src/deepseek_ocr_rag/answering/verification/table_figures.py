@@ -41,14 +41,14 @@ _PERCENT: Final = re.compile(r"(\(|(?<![^\s|])[-−–])?\s?[0-9]{1,30}(?:[.,][0
 class Figure:
     """A number that a source states.
 
-    Its value is negative if it stands in parentheses or after a minus, and is multiplied by a
+    Its value is negative if it is in parentheses or after a minus, and is multiplied by a
     "million" after it.
     """
 
     value: Decimal
     is_percent: bool  # whether a percent sign follows it
     row: int  # index of its sentence or table row
-    column: int  # how many figures stand before it there
+    column: int  # how many figures come before it there
     span: tuple[int, int]  # ``(start, end)`` in its sentence
     sentence: str  # or table row, without markup
     years: frozenset[int] = frozenset()  # those that the head of its column names, or its row
@@ -78,7 +78,7 @@ def figures_of(plain: str, row: int) -> tuple[Figure, ...]:
 def with_years(figures: Sequence[Figure], row: str, heads: Sequence[str]) -> tuple[Figure, ...]:
     """The figures of a table row, without those of its label, with the heads of their columns.
 
-    A row whose label stands in the line above the table has no label of its own. If no head names a
+    A row whose label is in the line above the table has no label of its own. If no head names a
     year, the row's label may.
 
     Args:

@@ -7,7 +7,7 @@ ratio of the binary independence model (Robertson and Spärck Jones, 1976, "Rele
 search terms"), so rare words count much and words of every page count nothing. The words of the
 question count too, because "They are connected." alone fits any page.
 
-A "not" must stand before the same words, and a number or a name in the same position.
+A "not" must come before the same words, and a number or a name in the same position.
 The source must have every word of a short sentence: "The ferry sank." is not half true
 just because there is a ferry.
 If a sentence has several figures, each part must fit the row and the column that the part names, and
@@ -64,7 +64,7 @@ ENOUGH_WORDS: Final = 0.5
 
 
 MOST_TOGETHER: Final = 3
-"""The best so many passages are also tried in pairs."""
+"""This many of the best passages are also tried in pairs."""
 
 MOST_TRIED: Final = 32
 """Most passages to try for a part of a sentence: those that share most with it."""
@@ -146,7 +146,7 @@ class Verifier:
                 rival = self._judge(statement, (other,))
                 if rival.supported and rival.weight > verdict.weight + BETTER_ELSEWHERE:
                     page = rival.citations[0].page
-                    problem = f"this stands on page {page}, not where it is cited"
+                    problem = f"this is on page {page}, not where it is cited"
                     return Verdict(False, problem=problem, weight=verdict.weight)
         return verdict
 

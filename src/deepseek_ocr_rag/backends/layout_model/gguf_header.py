@@ -112,7 +112,7 @@ class _Header:
         return self._bytes(self.number(8)).decode("utf-8", "replace")
 
     def indexes_of(self, wanted: tuple[str, ...]) -> dict[str, int]:
-        """Find the indexes of texts in an array of texts; of equal ones, that of the last."""
+        """Find the index of each text in an array of texts; if it occurs twice, the last one."""
         kind, count = self._array()
         if kind != _STRING:
             raise BackendReplyError("its tokens are not text")

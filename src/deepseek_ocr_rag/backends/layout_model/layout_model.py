@@ -46,7 +46,7 @@ class LayoutModel:
 
 
 def hides_layout(facts: OllamaFacts, model: str, version: tuple[int, ...] | None) -> bool:
-    """Return whether an Ollama keeps the layout tokens of a model back.
+    """Return whether an Ollama withholds the layout tokens of a model.
 
     The model's file decides; if this user cannot read it, Ollama's version (if known) and the
     model's name do.
@@ -121,7 +121,7 @@ def make_layout_model(
     return LayoutModel(
         name,
         made=True,
-        reason=f"made {name} from {installed}: the same model, whose boxes and table cells arrive",
+        reason=f"made {name} from {installed}: the same model, with boxes and table cells",
     )
 
 
@@ -143,7 +143,7 @@ def _already_there(facts: OllamaFacts, there: str, installed: str) -> LayoutMode
                     remedy="Choose another name with --as, or remove that model: "
                     f"`ollama rm {there}`.",
                 )
-    reason = f"Ollama has {there} already: nothing to do (to make it anew: `ollama rm {there}`)"
+    reason = f"Ollama already has {there}: nothing to do (to make it again: `ollama rm {there}`)"
     return LayoutModel(there, made=False, reason=reason)
 
 

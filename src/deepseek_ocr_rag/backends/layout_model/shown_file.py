@@ -31,7 +31,7 @@ class ModelFile:
 
     @property
     def hides_layout(self) -> bool:
-        """Whether llama.cpp keeps at least one layout token back."""
+        """Whether llama.cpp withholds at least one layout token."""
         return any(token.kind == CONTROL for token in self.tokens)
 
     def digest(self) -> str:

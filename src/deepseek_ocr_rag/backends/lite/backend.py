@@ -29,15 +29,15 @@ from .rapidocr import RapidReader
 __all__ = ["LiteBackend", "LiteBackendWarning"]
 
 TASKS = frozenset({"document", "ocr", "free"})
-"""The tasks that ask for a page's text; this backend can do no other."""
+"""The tasks that ask for a page's text; this backend cannot do others."""
 
 LOW_CONFIDENCE = 0.85
 """Mean confidence below which a page gets a warning. The benchmark's scans have
 0.94 and more."""
 
 _LAYOUT = 6
-"""Raised with every change of the resulting text, so that pages cached by an older version are read
-again; 6: rows of words that were drawn row by row are no columns of prose."""
+"""Increased with every change to the resulting text, so that pages cached by an older version are
+read again; 6: rows of words that were drawn row by row are not columns of prose."""
 
 
 class LiteBackendWarning(UserWarning):

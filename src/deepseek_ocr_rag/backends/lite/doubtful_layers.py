@@ -27,9 +27,9 @@ _LONGEST_LIGATURE = 3
 def checked_layer(layer: TextLayer, found: Recognized) -> tuple[TextLayer, tuple[str, ...]] | None:
     """Mend a layer with what OCR read; return it with warnings, or None if OCR contradicts it.
 
-    OCR is asked for contradiction only if the letters look wrong, because it cannot read many
-    scripts. A word with characters that have no meaning is taken from the OCR if that read the same
-    letters around them.
+    OCR may contradict a layer only if its letters look wrong, because OCR cannot read many scripts.
+    A word with characters that have no meaning is taken from the OCR if it read the same letters
+    around them.
     """
     if misencoded(layer) and found.layer.words and not _agree(layer, found):
         return None

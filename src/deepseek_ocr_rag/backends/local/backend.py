@@ -73,15 +73,15 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         device: "cuda", "cuda:1", or None for the first GPU.
         devices: Several cards, in place of ``device``: "all", or names such as
             ["cuda:0", "cuda:1"].
-        cache: "fp8" stores keys and values in eight bits: twice the pages in
-            the same memory, at a small cost in accuracy: the same words on 200 pages of
-            a small network, but boxes moved by a unit on every other page, so "model" is
-            the default on every card (docs/engine.md).
+        cache: "fp8" stores keys and values in eight bits, which fits twice the pages into
+            the same memory. On 200 pages of a small network the words stayed the same,
+            but on every other page boxes moved by a unit, so "model" is the default on
+            every card (docs/engine.md).
         weights: "int8" and "fp8" store three quarters of the weights in eight bits:
             2.4 GB less, at a cost in accuracy. "fp8" is faster too, most of all
             for a few pages at once; it needs compute capability 8.9. "int8-all" and
-            "fp8-all" store the dense layers so too, as public eight-bit checkpoints do:
-            0.1 GB less than that, and slower.
+            "fp8-all" store the dense layers in eight bits as well, as public eight-bit
+            checkpoints do; this saves another 0.1 GB and is slower.
         vision: "fp8" multiplies in eight bits in the first vision tower: prompts take less
             time, at a cost in accuracy (docs/engine.md); it needs compute capability 8.9.
         gpu_memory_limit: Most GiB of memory used on each card; None uses what is free.
@@ -200,9 +200,9 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         begun = threading.Event()
 
         def load_tokenizer() -> ModelTokenizer:
-            # It holds the interpreter for half a second, in which no process would be started.
+            # Loading it holds the GIL for half a second, in which no process could be started.
             begun.wait()
-            # Imports numpy, which is wanted once the processes are ready.
+            # Imports numpy, which is needed once the processes are ready.
             from . import reading  # noqa: F401
 
             return ModelTokenizer.from_file(checkpoint.tokenizer)
@@ -251,7 +251,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
 
     @property
     def cards(self) -> int:
-        """How many cards it reads on; of "all", 1 until the model is loaded."""
+        """How many cards it reads on; for "all", 1 until the model is loaded."""
         loaded = self._loaded
         if isinstance(loaded, _LoadedEngine):
             return loaded.engines.count

@@ -22,7 +22,7 @@ MOST_FAILURES: Final = 3
 between, is left out as long as another card works."""
 
 LOOK_SECONDS: Final = 0.1
-"""Seconds between two looks for ended processes, while every process is busy receiving pictures."""
+"""Seconds between two checks for ended processes, while every process is busy receiving pictures."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
@@ -96,7 +96,7 @@ class _Starts:
     errors: dict[_Card, BaseException] = field(default_factory=dict)
 
     def add(self, card: _Card, error: BaseException | None) -> None:
-        """Note how a start has ended; give the card up if it failed, or has ended so often."""
+        """Note the result of a start; give up on the card if it failed or its process ended too often."""
         self.counts[card] += 1
         if error is None and self.counts[card] >= MOST_FAILURES:
             error = BackendUnavailableError(
@@ -117,7 +117,7 @@ class CardEngines:
 
     Args:
         startups: The settings of each card's process; see :class:`EngineProcess`.
-        on_begun: Called when all processes start by themselves.
+        on_begun: Called once every process can go on starting without this one.
         cancellation: Cancels starts, the first ones and later ones.
 
     Raises:
@@ -230,7 +230,7 @@ class CardEngines:
                     card.process = None
                     self._count_failure(card, "its engine process has ended")
                 wanted = none_runs or card.load.failures < MOST_FAILURES
-                # Else two cards whose starts fail in turn would be started for ever.
+                # Otherwise two cards whose starts fail in turn would be started forever.
                 if wanted and card not in starts.errors:
                     _log.warning("starting the engine process on %s again", card.name)
                     card.starting = self._start(card)

@@ -50,7 +50,7 @@ class EngineProcess:
         settings: ``folder``, ``tokenizer``, ``device``, ``cache``, ``memory_limit``, ``slots``,
             ``weights`` and ``vision``; see :class:`~deepseek_ocr_rag.engine.startup.EngineSettings`.
         on_room: Called when :attr:`has_room` has become True; it must not refer to this object.
-        on_begun: Called when the process has got its settings and starts its engine by itself.
+        on_begun: Called once the process has its settings and can go on starting without this one.
         cancellation: Cancels the start; nothing afterwards.
 
     Raises:
@@ -79,7 +79,7 @@ class EngineProcess:
         threads = [self._sender.thread, messages.thread]
         self._end = finalize_in_owner(self, _end, self._processes, self._sender, threads)
         try:
-            # Not by the sender's thread, which may wait for the interpreter.
+            # Not from the sender's thread, which may have to wait for the GIL.
             send(self._processes.requests, Frame(settings))
             on_begun()
             with cancellation.on_cancel(self._processes.kill):

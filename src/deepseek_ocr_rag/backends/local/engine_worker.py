@@ -9,7 +9,7 @@ Requests and answers are frames (:mod:`deepseek_ocr_rag.concurrency.frames`)::
     {"do": "cancel", "key": 7}
 
 Before it answers with a page, it sends ``{"key": 7, "begun": true, "memory": 9000000000}`` once
-the picture is no longer needed; ``memory`` are the bytes that it has allocated on the GPU. Then it
+the picture is no longer needed; ``memory`` is how many bytes it has allocated on the GPU. Then it
 sends the tokens: with ``"stream": true`` each at once as ``{"key": 7, "tokens": [...]}``, else
 several together as ``{"key": 7, "piece": [...]}``. All frames reach the owner through
 :mod:`.loop_watch_process`. The process ends when its standard input does.
@@ -63,15 +63,15 @@ ones are generated."""
 
 
 NEW_OBJECTS: Final = 50_000
-"""Objects that are made before Python looks for garbage among them; it would be 700. Nearly all are gone
-by then."""
+"""New objects after which Python collects garbage, instead of 700. Nearly all of them are gone by
+then."""
 
 
 def look_for_garbage_seldom() -> None:
-    """Leave what the start has made out of searches for garbage, and let others come seldom.
+    """Exclude what the start has made from garbage collection, and collect the rest seldom.
 
-    A search holds up the engine's thread, and the GPU has nothing to do meanwhile: one of all that a
-    start makes for 0.2 s, one of the tokens of 512 pages for some milliseconds.
+    A collection holds up the engine's thread while the GPU has nothing to do: 0.2 s for all that a
+    start makes, some milliseconds for the tokens of 512 pages.
     """
     gc.collect()
     gc.freeze()

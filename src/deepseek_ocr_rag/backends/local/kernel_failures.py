@@ -41,7 +41,7 @@ KERNEL_FAILURES: Final = (
     KnownFailure(
         "Triton too old",
         (r"has no attribute 'AsyncCompileMode'", r"Triton [\w.+]{1,40} is older than 3\.5"),
-        "The local engine compiles its kernels in parallel, which Triton can from 3.5 on.",
+        "The local engine compiles its kernels in parallel, which Triton supports since 3.5.",
         "Install torch 2.9 or newer, which brings it (https://pytorch.org/get-started/locally), or use "
         'the backend "transformers".',
         ("local",),
@@ -51,8 +51,8 @@ KERNEL_FAILURES: Final = (
         "Triton missing",
         (r"Triton is not installed",),
         "Triton comes with the CUDA builds of torch for Linux; other builds of torch lack it.",
-        "On Linux, install a CUDA build of torch (https://pytorch.org/get-started/locally; Jetson: the "
-        'one of NVIDIA). On Windows use WSL, or the backend "transformers".',
+        "On Linux, install a CUDA build of torch (https://pytorch.org/get-started/locally; on a Jetson, "
+        'NVIDIA\'s own). On Windows use WSL, or the backend "transformers".',
         ("local",),
         f"{_TRITON}/issues/1057",
     ),

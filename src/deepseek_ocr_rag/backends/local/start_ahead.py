@@ -1,4 +1,4 @@
-"""Does, beside the import of torch, what an engine waits for after it.
+"""Starts, during the import of torch, what the engine would otherwise wait for after it.
 
 Nothing here has to succeed: what fails is tried again by the engine, which says what is wrong.
 """
@@ -39,18 +39,18 @@ def start_ahead(startup: Mapping[str, Any]) -> None:
 
 
 def _try(work: Callable[[], object]) -> None:
-    # Whatever is wrong with a driver, an installation or a model, the engine says it better.
+    # Whatever is wrong with a driver, an installation or a model, the engine reports it better.
     with suppress(Exception):
         work()
 
 
 def create_context(device: str, open_library: Callable[[str], Any] = ctypes.CDLL) -> None:
-    """Have the driver create the CUDA context of this process, which takes it 0.3 s.
+    """Have the driver create the CUDA context of this process, which takes 0.3 s.
 
     It is the one that torch then uses (the primary context), and lasts as long as the process.
 
     Args:
-        device: "cuda" for the first card, or "cuda:1" and so on. Of any other, nothing is done.
+        device: "cuda" for the first card, or "cuda:1" and so on; for any other, does nothing.
         open_library: Opens a shared library.
     """
     named = _CARD.fullmatch(device)

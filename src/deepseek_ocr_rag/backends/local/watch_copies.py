@@ -23,7 +23,7 @@ __all__ = ["share", "useful_copies"]
 
 CORES_PER_COPY: Final = 4
 MOST_COPIES: Final = 4
-"""Together they decode faster than any GPU of today generates."""
+"""Together they decode faster than any current GPU generates."""
 
 Serve = Callable[[FileIO, AbstractContextManager[object]], None]
 """Decodes the frames of a pipe; holds the turn, its second argument, while it answers."""

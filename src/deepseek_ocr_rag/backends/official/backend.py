@@ -73,7 +73,7 @@ class OfficialBackend:
     page waits until the model is loaded again.
 
     A page that repeats itself is ended, its repeats are cut, and it carries a warning, as
-    in every backend. It is not asked for again: the published code has no other way.
+    in every backend. It is not asked for again: the published code offers no other way to read it.
 
     Args:
         model: A folder with weights and code, or a hub id, which is downloaded, or one of

@@ -1,4 +1,4 @@
-"""Decides how long to wait before a server that was busy, away or broke off is asked again."""
+"""Decides how long to wait before retrying a server that was busy, was away or broke off."""
 
 from __future__ import annotations
 

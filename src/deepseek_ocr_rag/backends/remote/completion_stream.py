@@ -49,7 +49,7 @@ class Completion:
     tokens: int | None  # None if the server does not count them
     logprobs: tuple[TokenLogprob, ...] = ()  # empty unless the server gave all of them
     prompt_tokens: int | None = None  # picture and prompt; None if the server does not count them
-    hidden: int = 0  # how many layout tokens the server kept back
+    hidden: int = 0  # how many layout tokens the server withheld
     loops: tuple[Loop, ...] | None = None  # in the text; None if not searched for to its end
     cut: str | None = None
 

@@ -2,7 +2,7 @@
 
 Each call of ``Backend.read`` starts one thread with an event loop, whose
 coroutines answer the requests. So the caller may be a notebook, whose own thread
-already runs a loop, and may be slow: all that waits for it are the slots of replies
+already runs a loop. It may also be slow: it only occupies the slots of the replies
 that it has not fetched. Thread, connections and work end with the iterator.
 """
 

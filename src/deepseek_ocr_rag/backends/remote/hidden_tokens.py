@@ -1,4 +1,4 @@
-"""Notices that a server kept the model's layout marks back, and says what to do.
+"""Notices that a server withheld the model's layout marks, and says what to do.
 
 llama.cpp's server, and Ollama from 0.30 on, which runs it, drop control tokens from a
 reply but still count them. In DeepSeek-OCR these are the marks of blocks, boxes and table
@@ -27,7 +27,7 @@ _TABLE = "<table>"
 def hidden_tokens(
     text: str, tokens: int | None, pieces: int, *, ended: bool, token_a_piece: bool
 ) -> int:
-    """Return how many layout tokens the server kept back; 0 if it sent all that it should.
+    """Return how many layout tokens the server withheld; 0 if it sent all that it should.
 
     Args:
         text: The reply.
@@ -53,8 +53,8 @@ def hidden_tokens(
 
 def hidden_warning(server: str, count: int, cure: str) -> str:
     """Make the page's warning for :func:`hidden_tokens`."""
-    many = f"{count} tokens" if count > 1 else "tokens"
+    many = f"{count} layout tokens" if count > 1 else "layout tokens"
     return (
-        f"{server} kept {many} of the layout back: boxes were read from what was left, and tables "
-        f"lost their cells; {cure}"
+        f"{server} withheld {many}: boxes were read from what was left, and tables lost their "
+        f"cells; {cure}"
     )

@@ -135,7 +135,7 @@ class OllamaBackend(RemoteBackend):
 
     @property
     def fingerprint(self) -> str | None:
-        """The host, the model's digest, for which Ollama is asked, and the limits of a page's text.
+        """The host, the model's digest (asked from Ollama), and the limits of a page's text.
 
         Raises:
             BackendError: If Ollama cannot be asked.

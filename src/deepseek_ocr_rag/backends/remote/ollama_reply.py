@@ -113,7 +113,7 @@ class OllamaReply:
 
     @property
     def hidden(self) -> int:
-        """How many layout tokens Ollama kept back."""
+        """How many layout tokens Ollama withheld."""
         return hidden_tokens(
             self.text,
             self.tokens,

@@ -111,7 +111,7 @@ class ServerSilence:
 
 @dataclass(slots=True)
 class Absence:
-    """Since when a server that has answered before is away; all pages of a backend share it."""
+    """Tracks since when a server that answered before is away; all pages of a backend share it."""
 
     server: str  # its name in messages
     seconds: float  # how long to wait for it

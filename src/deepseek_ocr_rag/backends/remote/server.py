@@ -117,7 +117,7 @@ class ServerBackend(RemoteBackend):
         )
         if self.base_url.endswith(_CHAT):
             raise ConfigurationError(
-                f"{self.base_url} is the address for chats, not that of the server",
+                f"{self.base_url} is the server's endpoint for chats, not its base URL",
                 remedy=f"Leave {_CHAT} out: {self.base_url.removesuffix(_CHAT)}",
             )
         self._url = base_url.rstrip("/") + ("" if httpx.URL(base_url).path.strip("/") else "/v1")

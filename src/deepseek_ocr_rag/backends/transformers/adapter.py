@@ -102,7 +102,7 @@ def _scale(config: dict[str, Any]) -> float:
 def _changes(
     name: str, modules: dict[str, Any], down: Tensor, up: Tensor
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The matrices that a stored pair changes, each with its change before scaling."""
+    """Yield the matrices that a stored pair changes, each with its change before scaling."""
     module = modules[_module(name, modules)]
     if isinstance(module, nn.Linear):
         weight = module.weight
@@ -122,7 +122,7 @@ def _float(stored: Tensor, weight: Tensor) -> Tensor:
 
 
 def _experts(name: str, module: nn.Module, down: Tensor, up: Tensor) -> Tensor:
-    """The tensor of a layer's experts that a pair changes; PEFT stores no name, but its shape tells."""
+    """Find the tensor of a layer's experts that a pair changes by its shape: PEFT stores no name."""
     fits = [
         weight.data
         for weight in module.parameters(recurse=False)

@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _kernel_error(index: int) -> str:
-    """Why the local engine's kernels do not run on a GPU; "" if they do."""
+    """Say why the local engine's kernels do not run on a GPU; "" if they do."""
     import torch
 
     try:

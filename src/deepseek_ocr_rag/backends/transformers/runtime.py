@@ -27,8 +27,8 @@ CACHE_BYTES: Final = 61_440
 """Bytes of one token in the decoder's cache in 16 bits: 12 layers, keys and values of 1280."""
 
 CPU_FLOAT32_SIZES: Final = 3
-"""With so many times the size of the stored weights in free memory, a CPU computes in float32: two
-are the weights themselves. Those of the published model are stored in 6.7 GB."""
+"""A CPU computes in float32 if this many times the size of the stored weights is free; the weights
+alone then take twice that size. Those of the published model are stored in 6.7 GB."""
 
 
 class ModelRuntime:

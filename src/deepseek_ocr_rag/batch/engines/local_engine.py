@@ -28,7 +28,7 @@ from .worker_child import BatchWorkerChild
 __all__ = ["local_devices", "local_units"]
 
 MOST_DEATHS: Final = 40
-"""After so many crashes of the reading process, without a finished unit between them, the run ends.
+"""After this many crashes of the reading process, without a finished unit between them, the run ends.
 One bad page causes four crashes, and several units may have such a page."""
 
 HANG_SECONDS: Final = 3600.0
@@ -40,7 +40,7 @@ AHEAD: Final = 2
 _log = logging.getLogger("deepseek_ocr_rag")
 
 MOST_FAILURES: Final = 3
-"""After so many failed units in a row, a card is left out."""
+"""After this many failed units in a row, a card is left out."""
 
 Inbox = queue.SimpleQueue[tuple["_Seat", dict[str, Any] | None]]
 
@@ -227,7 +227,7 @@ class _LocalReading:
         if self._deaths >= MOST_DEATHS:
             raise EngineLostError(
                 f"the reading process {how}, {self._deaths} times without reading anything",
-                remedy="Its messages stand above; the same command goes on where it stopped.",
+                remedy="Its messages are above; the same command goes on where it stopped.",
             )
         _log.warning("the reading process %s; another one goes on", how)
         for unit in seat.reading.values():

@@ -34,11 +34,11 @@ PICTURE_BYTES: Final = 512 * 2**20
 """Bytes of pictures that may wait for each actor: about a thousand pages."""
 
 DRAWN_BATCHES: Final = 1000
-"""A drawing process is replaced after so many batches. Without such a difference between the two
+"""A drawing process is replaced after this many batches. Without such a difference between the two
 operators, Ray 2.60 would move drawing into the reading actors if these have no cards."""
 
 PATIENCE_SECONDS: Final = 600.0
-"""The run ends if no known actor can read, and no other actor has appeared for so many seconds."""
+"""The run ends if no known actor can read, and no other actor has appeared for this many seconds."""
 
 MOST_SHOWN: Final = 400
 """Characters kept of an error of Ray, which is a traceback; its end says what happened."""

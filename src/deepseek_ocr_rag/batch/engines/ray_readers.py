@@ -25,7 +25,7 @@ from .unit_runner import UnitRunner
 __all__ = ["DrawnStoringReader", "StoringReader", "draw_batch"]
 
 MOST_FAILURES: Final = 3
-"""After so many failed units in a row, an actor is left out."""
+"""After this many failed units in a row, an actor is left out."""
 
 REST_SECONDS: Final = 60.0
 """Seconds that an actor that is left out waits before it returns a unit, so that the others get

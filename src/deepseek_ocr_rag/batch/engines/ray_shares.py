@@ -16,7 +16,7 @@ UNITS_IN_BATCH: Final = 4
 """Most units that go to an actor together: each batch costs Ray some milliseconds."""
 
 FEW_CARDS: Final = 16
-"""Up to so many cards get units one by one. More cards get several at once, because Ray then has
+"""Up to this many cards get units one by one. More cards get several at once, because Ray then has
 more to do, and a card that is idle at the end costs less."""
 
 BATCHES_AT_ONCE: Final = 2
@@ -38,7 +38,7 @@ class RayShares:
     Attributes:
         actors: Number of actors that read.
         cards: Cards of each actor.
-        cores: Processors of each actor, and of each task that draws; below 1 if there are few.
+        cores: CPU cores of each actor, and of each task that draws; below 1 if there are few.
         drawers: Most tasks that draw at the same time.
     """
 
@@ -55,7 +55,8 @@ def ray_shares(gpus: int | None) -> RayShares:
     one that is started on this machine.
 
     Args:
-        gpus: Cards that read at the same time; None for all, or for one processor a machine.
+        gpus: Cards that read at the same time; None for all, or for one actor per machine if the
+            cluster has no card.
 
     Raises:
         ConfigurationError: If it has fewer cards.
@@ -78,7 +79,7 @@ def ray_shares(gpus: int | None) -> RayShares:
     if not cards:
         machines = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
         actors = max(1, len(machines))
-    # If actors took all processors, none would be left for drawing.
+    # If actors took all cores, none would be left for drawing.
     share = min(1.0, cores / (2 * actors))
     drawers = min(DRAWERS * actors, max(1, int(cores / share) - actors))
     return RayShares(actors, 1.0 if cards else 0.0, share, drawers)
@@ -99,7 +100,7 @@ def actor_options(
     Every card has an actor from start to end. Ray would start the second one only when
     much work waits for the first, and end it when little does, but a model takes long to load.
     Without cards, one actor is enough to start: if a machine is lost, more actors could take all
-    processors, so that none is left for drawing. If a card is busy or lost, its actor waits for it
+    cores, so that none is left for drawing. If a card is busy or lost, its actor waits for it
     while the others read.
 
     Args:

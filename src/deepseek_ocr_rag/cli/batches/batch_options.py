@@ -41,7 +41,7 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
         "--chunk-tokens",
         type=int,
         metavar="TOKENS",
-        help="cut the records in documents/ into chunks of at most so many tokens (default: a"
+        help="cut the records in documents/ into chunks of at most this many tokens (default: a"
         " record for each page)",
     )
     talk = parser.add_mutually_exclusive_group()

@@ -37,7 +37,7 @@ def ollama_checks() -> tuple[Check, ...]:
         Check(
             "ollama layout",
             False,
-            f"this Ollama keeps boxes and table cells of {model} back",
+            f"this Ollama drops boxes and table cells of {model}",
             "Run `dsocr ollama-model` once.",
         ),
     )

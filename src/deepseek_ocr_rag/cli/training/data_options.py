@@ -18,7 +18,7 @@ def add_data(parser: argparse.ArgumentParser, more: str = "") -> None:
     parser.add_argument(
         "data",
         metavar="DATA",
-        help="pages with their right text: a JSONL file; a folder with train.jsonl or metadata.jsonl; "
+        help="pages with their correct text: a JSONL file; a folder with train.jsonl or metadata.jsonl; "
         "a folder of documents, each with NAME.md or NAME.json beside it; or the folder of a run of "
         f"dsocr batch{more}",
     )

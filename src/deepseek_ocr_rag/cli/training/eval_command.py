@@ -1,4 +1,4 @@
-"""``dsocr eval``: judges what a backend writes by pages with their right text."""
+"""``dsocr eval``: judges what a backend writes by pages with their correct text."""
 
 from __future__ import annotations
 

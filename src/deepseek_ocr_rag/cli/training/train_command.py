@@ -37,7 +37,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=3.0,
         metavar="N",
-        help="how often each page is learnt (default: 3)",
+        help="how many times each page is learnt (default: 3)",
     )
     parser.add_argument(
         "--learning-rate", type=float, default=2e-4, metavar="RATE", help="default: 2e-4"
@@ -88,7 +88,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--regression",
         metavar="DATA",
-        help="ordinary pages with their right text that the model must not forget",
+        help="ordinary pages with their correct text that the model must not forget",
     )
     parser.add_argument(
         "--forgetting",

@@ -40,7 +40,7 @@ _OPENING, _CLOSING = tuple("<[({"), tuple(">])}")
 
 
 def read_boxes(text: str) -> tuple[tuple[Box, ...], bool]:
-    """Reads a box list, whatever stands between the numbers.
+    """Reads a box list, whatever is between the numbers.
 
     Also returns whether the list could be read: it must have a multiple of four numbers, or be ``[]``
     or missing.
@@ -140,7 +140,7 @@ def odd_list(text: str, *, closed: bool = True) -> str:
 
 
 def is_broken_list(text: str) -> bool:
-    """Whether a line is certainly a broken box list, wherever it stands.
+    """Whether a line is certainly a broken box list, wherever it is.
 
     This is true of empty lists, and of boxes on the 0..999 grid with brackets that do not match.
     """

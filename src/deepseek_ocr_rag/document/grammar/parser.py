@@ -13,7 +13,7 @@ of runtimes in recordings (:mod:`.runtime_noise`). Its other rules are:
 * HTML tables become blocks of kind table: a GitHub table, or clean HTML where
   cells span. Text before one keeps its label; text after one, or around one under
   a table tag, is a text block with the same boxes.
-* If an empty table tag stands before a caption that holds the table's HTML, the table
+* If an empty table tag comes before a caption that holds the table's HTML, the table
   gets the table tag's boxes and the caption keeps its own; the upper one comes first.
 * Text under an image tag is a text block with the picture's boxes.
 * Text outside any tag has kind "". On a page without tags ("Free OCR") it is cut

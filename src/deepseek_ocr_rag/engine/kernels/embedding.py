@@ -1,4 +1,4 @@
-"""Begins a decode step: looks up each row's tokens, and where they stand."""
+"""Begins a decode step: looks up each row's tokens and their positions."""
 
 from __future__ import annotations
 

@@ -39,10 +39,10 @@ _compile_only: ContextVar[bool] = ContextVar("dsocr_compile_only", default=False
 def await_previous():
     """Let the next kernel be launched, and wait for the end of the one before.
 
-    In a kernel that may be launched ahead nothing stands before it but reads of weights, which never
-    change, and of the tokens' slots, positions, lengths and blocks, which have been written when the
-    first norm of a step begins, and change once its last kernel runs. Nothing else that the kernels
-    before it write can be read earlier, and nothing that they read can be overwritten.
+    A kernel that may be launched ahead does only two things before it calls this. It reads weights,
+    which never change; and it reads the tokens' slots, positions, lengths and blocks, which have been
+    written when the first norm of a step begins, and change once its last kernel runs. Nothing else
+    that the kernels before it write can be read earlier, and nothing that they read can be overwritten.
     """
     if AHEAD:
         tl.extra.cuda.gdc_launch_dependents()

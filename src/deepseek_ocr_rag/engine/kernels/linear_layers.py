@@ -28,10 +28,12 @@ MOST_INPUTS: Final = 2048
 """Most tokens, and the largest weights in 16 bits, that are multiplied here if there are several."""
 
 MOST_OUTPUTS_OF_ONE: Final = 16_384
-"""Most outputs for which a single token's are: the head, which has more, takes as long either way."""
+"""Most outputs for which a single token is multiplied here: the head, which has more, takes as long
+either way."""
 
 MOST_TOKENS_EIGHT_BITS: Final = 64
-"""Most tokens for which weights in eight bits are; for more, converting them first costs little."""
+"""Most tokens for which weights in eight bits are multiplied here; for more tokens, converting the
+weights first costs little."""
 
 LINE: Final = 128
 """Bytes of a line of the cache."""
@@ -111,7 +113,7 @@ def _product(
         mask=is_token[None, :] & is_output[:, None],
     )
     if CLEARED > 0:
-        # By whoever is first.
+        # By the first program.
         place = tl.arange(0, CLEARED)
         tl.store(cleared + place, tl.zeros_like(place), mask=place + output_block == place)
 

@@ -48,8 +48,8 @@ def add_rms_norm(residual: Tensor, update: Tensor | None, weight: Tensor, epsilo
         normed,
         width,
         epsilon,
-        # The first of a step waits for all that was launched before it, so that those behind it may
-        # read where the tokens stand before they wait.
+        # The first norm of a step waits for all that was launched before it, so that the kernels
+        # after it may read the tokens' positions before they wait.
         rows=None if update is None else tokens,
         PARTS=parts,
         BLOCK=triton.next_power_of_2(width),

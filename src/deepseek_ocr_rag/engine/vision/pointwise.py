@@ -1,6 +1,6 @@
 """Computes norms and activations of the vision towers: by a kernel if possible, else by PyTorch.
 
-What a layer in fp8 multiplies is rounded as it is made, by the functions that are given the layer.
+Functions that are given a layer in fp8 round the values that it will multiply while they compute them.
 """
 
 from __future__ import annotations

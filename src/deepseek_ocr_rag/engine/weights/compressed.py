@@ -1,6 +1,6 @@
 """Reads weights that are stored in eight bits, in the layout of compressed-tensors.
 
-It is what llm-compressor writes and vLLM reads: beside ``NAME.weight`` in fp8 or int8 stands
+llm-compressor writes it and vLLM reads it: ``NAME.weight``, in fp8 or int8, comes with
 ``NAME.weight_scale``, and ``quantization_config`` in ``config.json`` says what one scale covers.
 """
 

@@ -29,11 +29,11 @@ UNUSED: Final = re.compile(
     r"|.*\.(?:input|output)_scale"
 )
 """Weights that are published, but never read: the second tower takes the first one's output as its
-patches, and the rest are constants. The last are of compressed-tensors, for activations that are
-rounded, which they are not here."""
+patches, and the rest are constants. The last are scales from compressed-tensors for rounded
+activations; here, activations are not rounded."""
 
 MOST_THREADS: Final = 8
-"""That read layers at the same time. On an H200's host eight read 6.7 GB in 0.4 s, one in 1.1."""
+"""Most threads that read layers. On an H200's host, eight read 6.7 GB in 0.4 s, one in 1.1 s."""
 
 REMEDY: Final = "Use the weights as they are published, of one revision; download the folder again."
 

@@ -33,7 +33,7 @@ Take = Callable[[str, tuple[int, ...]], Tensor]
 """Returns the tensor of a published name and shape."""
 
 Each = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
-"""As ``map``: the results of a function for the numbers of layers."""
+"""Applies a function to the number of each layer, as ``map`` does."""
 
 
 def assemble(config: EngineConfig, take: Take, each: Each = map) -> EngineWeights:

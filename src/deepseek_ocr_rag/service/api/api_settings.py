@@ -1,4 +1,4 @@
-"""Has the settings of the service's HTTP side: :class:`ApiSettings`."""
+"""The settings of the service's HTTP side: :class:`ApiSettings`."""
 
 from __future__ import annotations
 

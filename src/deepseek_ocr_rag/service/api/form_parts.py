@@ -62,7 +62,7 @@ async def form_parts(request: Request) -> AsyncIterator[FormPart]:
         One part at a time. What was not read of it is skipped.
 
     Raises:
-        HTTPException: 415 if the body is no form, 400 or 422 if it is malformed.
+        HTTPException: 415 if the body is not a form, 400 or 422 if it is malformed.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary")

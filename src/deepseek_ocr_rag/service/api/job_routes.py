@@ -41,7 +41,7 @@ async def show_job(
     settings: Settings,
     wait: Annotated[float, Query(ge=0, le=600)] = 0.0,
 ) -> JobReply:
-    """Look at a job. With ``wait``, the reply comes when it has ended, or after so many seconds."""
+    """Look at a job. With ``wait``, the reply comes when it has ended, or after this many seconds."""
     seconds = min(wait, settings.longest_wait)
     if seconds:
         job = await wait_for_end(request.app.state.watch, queue, owner, job_id, seconds)

@@ -88,7 +88,7 @@ class JobWatch:
 async def wait_for_end(
     watch: JobWatch, queue: JobQueue, owner: str, job_id: str, seconds: float
 ) -> Job:
-    """Return a job when it has ended, after so many seconds, or when the service closes.
+    """Return a job when it has ended, after this many seconds, or when the service closes.
 
     Raises:
         JobNotFoundError: If the owner has no such job.

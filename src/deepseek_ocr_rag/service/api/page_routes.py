@@ -125,7 +125,7 @@ async def show_page(job_id: str, number: Number, owner: Owner, queue: Queue) -> 
 
 @dataclass(frozen=True, slots=True)
 class WordsReply:
-    """Where a part of a page's text stands.
+    """Where a part of a page's text is.
 
     Attributes:
         boxes: Left, top, right and bottom of each line, in fractions of the page.
@@ -147,7 +147,7 @@ async def show_words(
     start: Annotated[int, Query(ge=0, le=LAST_CHARACTER)],
     end: Annotated[int, Query(ge=0, le=LAST_CHARACTER)],
 ) -> WordsReply:
-    """Find where a part of a page's Markdown stands, more precisely than its blocks' boxes."""
+    """Find where a part of a page's Markdown is, more precisely than its blocks' boxes."""
     found = await anyio.to_thread.run_sync(
         partial(queue.quoted_words, owner, job_id, number, (start, end)),
         limiter=request.app.state.picture_slots,

@@ -81,7 +81,7 @@ class CallbackSender:
             self._watcher.start()
 
     def close(self, seconds: float = 5.0) -> None:
-        """Start no more calls, and give those in progress so many seconds to finish."""
+        """Start no more calls, and give those in progress this many seconds to finish."""
         self._queue.remove_listener(self._told)
         self._closing.set()
         self._news.set()

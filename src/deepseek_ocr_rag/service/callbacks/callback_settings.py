@@ -46,7 +46,7 @@ class CallbackSettings:
 
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None) -> CallbackSettings:
-        """The settings of ``dsocr serve``: the secret stands in ``DSOCR_CALLBACK_SECRET``.
+        """The settings of ``dsocr serve``: the secret is in ``DSOCR_CALLBACK_SECRET``.
 
         Raises:
             ConfigurationError: If the secret cannot be used.

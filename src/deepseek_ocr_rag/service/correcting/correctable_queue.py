@@ -64,7 +64,7 @@ class CorrectableQueue(QueueView):
         return self._changed(owner, job_id, page, change)
 
     def take_back(self, owner: str, job_id: str, page: int, block: int) -> StoredPage:
-        """Take the correction of a block back; the page is then as it was read.
+        """Undo the correction of a block, which is then as it was read.
 
         Raises:
             JobNotFoundError: Also if the block is not corrected.

@@ -1,4 +1,4 @@
-"""Reads a document within one request, for clients that know no jobs.
+"""Reads a document within one request, for clients that do not know about jobs.
 
 The job is removed once the reply is sent, because nobody else knows about it. If the client hangs up,
 the job is cancelled, unless another request also waits for it. If the request runs out of time, the
@@ -124,7 +124,7 @@ def _is_last(request: Request, job_id: str) -> bool:
 
 
 async def wait_for_end(request: Request, job_id: str, seconds: float) -> Job:
-    """The job when it has ended, or after so many seconds, or when its client has hung up.
+    """The job when it has ended, or after this many seconds, or when its client has hung up.
 
     Raises:
         ServiceClosingError: If the service closes first.

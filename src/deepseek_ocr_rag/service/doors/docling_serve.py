@@ -90,7 +90,7 @@ async def convert_source_later(request: Request, version: Version = None) -> Res
 async def poll_status(
     request: Request, task: str, wait: Annotated[float, Query(ge=0, le=86_400)] = 0.0
 ) -> Response:
-    """The state of a task. With ``wait``, when it has ended, or after so many seconds."""
+    """The state of a task. With ``wait``, when it has ended, or after this many seconds."""
     seconds = min(wait, settings_of(request).longest_wait)
     try:
         job = await wait_for_end(request, job_of(task), seconds)

@@ -122,7 +122,7 @@ class FileAddress:
 
 @dataclass(frozen=True, slots=True)
 class DeletedFile:
-    """That a file was removed."""
+    """Confirms that a file was removed."""
 
     id: str
     object: Literal["file"]

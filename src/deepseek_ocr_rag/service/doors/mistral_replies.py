@@ -49,7 +49,7 @@ KINDS: Final = {
 """Maps our labels to Mistral's; labels ending in ``_caption`` are captions, all others text."""
 
 PagePicture = Callable[[int, int], bytes]
-"""Gives the picture of a page, by its number, with a long side of so many pixels, as PNG."""
+"""Gives the picture of a page, by its number, with a long side of this many pixels, as PNG."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def _kind(block: Block, names: dict[int, str]) -> str:
 
 
 def _with_pictures(page: Page, placed: list[_PlacedPicture]) -> str:
-    """The page's Markdown with a link where each picture stands."""
+    """The page's Markdown with a link where each picture is."""
     if not placed:
         return page.markdown
     parts, done = [], 0

@@ -55,7 +55,7 @@ class Inbox:
             self._changed.notify_all()
 
     def take(self, seconds: float) -> list[ReadingEvent]:
-        """The next events; empty if nothing comes for so many seconds."""
+        """The next events; empty if nothing comes for this many seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._events or self._awake or self._closed, seconds)
             self._awake = False

@@ -81,7 +81,7 @@ class ReadingChild:
             send(self._process.stdin, Frame(message))
 
     def end(self, after: float = 0.0) -> None:
-        """Close its input, give it so many seconds to end, and then kill it."""
+        """Close its input, give it this many seconds to end, and then kill it."""
         with suppress(OSError):
             self._process.stdin.close()
         self._finalizer.detach()

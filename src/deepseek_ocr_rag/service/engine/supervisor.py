@@ -21,7 +21,7 @@ LONGEST_PAUSE: Final = 60.0
 """Seconds between two starts of a reading process that dies again and again."""
 
 FAILING_STARTS: Final = 3
-"""After so many starts without any page, new jobs are refused."""
+"""After this many starts without any page, new jobs are refused."""
 
 START_SECONDS: Final = 1800.0
 """Seconds that a start may take: loading a large model from a slow disk takes minutes."""

@@ -25,7 +25,7 @@ MOST_HITS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class HitsReply:
-    """Where a text stands in a document.
+    """Where in a document a text is.
 
     Attributes:
         hits: In the order of the pages.

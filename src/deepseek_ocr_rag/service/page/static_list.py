@@ -78,7 +78,7 @@ class VendoredFile:
     Attributes:
         name: Its path below ``static/``.
         source: The package and its version, from npm.
-        licence: Its SPDX name; the text stands beside the file.
+        licence: Its SPDX name; the text is beside the file.
         sha256: Its hash, which a test compares.
     """
 

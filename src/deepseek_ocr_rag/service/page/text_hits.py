@@ -12,7 +12,7 @@ __all__ = ["TextHit", "find_hits"]
 
 @dataclass(frozen=True, slots=True)
 class TextHit:
-    """Where a text stands.
+    """Where a text is.
 
     Attributes:
         page: 1-based page.

@@ -101,7 +101,7 @@ class IsolatedDocument:
         return self._ask(number, request, picture_from, longest=longest)
 
     def render_pixels(self, number: int, long_side: int) -> PixelPicture | None:
-        """The pixels of the displayed page; None if it is blank."""
+        """Render the displayed page as raw pixels; None if it is blank."""
         request = {"do": "render_pixels", "long_side": int(long_side)}
         longest = PIXEL_BYTES * int(long_side) ** 2
         return self._ask(number, request, pixels_from, longest=longest)

@@ -74,7 +74,7 @@ class WorkerPool:
             return len(self._idle) + len(self._busy)
 
     def widen(self, most: int) -> int:
-        """Allow so many workers, but no more than there are cores; return how many are now allowed."""
+        """Allow up to ``most`` workers, but no more than cores; return how many are now allowed."""
         with self._changed:
             self._most = max(self._most, min(most, _usable_cores()))
             self._changed.notify_all()

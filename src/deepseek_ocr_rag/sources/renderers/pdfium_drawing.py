@@ -31,7 +31,7 @@ _ALIKE = 90
 """Two colours may look alike to a reader if red, green and blue each differ by less than this."""
 
 _THICK = 3.0
-"""Points from which on a line may cover letters."""
+"""A line at least this thick, in points, may cover letters."""
 
 _COVER = 0.1
 """Least share of a text's box that an object must overlap to be able to hide a word of it."""

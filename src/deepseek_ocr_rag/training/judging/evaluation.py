@@ -1,4 +1,4 @@
-"""Judges any backend by pages with their right text, and shows both side by side."""
+"""Judges any backend by pages with their correct text, and shows both side by side."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def evaluate(
 
     Args:
         backend: Any backend that reads pictures.
-        samples: What to read, with the right texts.
+        samples: What to read, with the correct texts.
         mode: Resolution of samples that have none of their own.
         compared: Turns a written page into the text that is compared with the right one; the texts
             in the result stay as they were written.
@@ -125,7 +125,7 @@ def write_report(
 
     Args:
         evaluation: The written texts.
-        samples: The right texts.
+        samples: The correct texts.
         folder: Where to write the files.
         before: The texts written before training, for a column between the two.
 

@@ -28,11 +28,11 @@ class PageScore:
     Attributes:
         id: The sample's id.
         edits: Characters to insert, delete or replace.
-        characters: Characters of the right text.
+        characters: Characters of the correct text.
         word_edits: Words to insert, delete or replace.
         word_edits_without_digits: The same with every digit written as 0, so that wrong figures do
             not count.
-        words: Words of the right text.
+        words: Words of the correct text.
         overlap: Mean overlap (intersection over union) of the right boxes with the written ones;
             None without boxes.
         tables: Number of right tables, and of written ones.
@@ -60,7 +60,7 @@ class Scores:
 
     Attributes:
         pages: Number of pages.
-        cer: Character error rate: edits by characters of the right text.
+        cer: Character error rate: edits by characters of the correct text.
         wer: Word error rate.
         wer_without_digits: Word error rate with every digit written as 0.
         overlap: Mean of the pages' box overlaps; None without boxes.
@@ -92,7 +92,7 @@ def score_page(
 
     Args:
         ident: The sample's id.
-        right: The right text.
+        right: The correct text.
         written: The written text.
         ended: Whether the end token was written.
         looped: Whether the model repeated itself, and its repeats were trimmed.

@@ -1,4 +1,4 @@
-"""Finds the cells of a table that stand beside, above and below a cell."""
+"""Finds the cells of a table that are beside, above and below a cell."""
 
 from __future__ import annotations
 

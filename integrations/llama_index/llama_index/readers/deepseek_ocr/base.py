@@ -152,7 +152,7 @@ class DeepSeekOCRReader(BasePydanticReader):
         Args:
             file: A path, a folder, a URL (with ``allow_urls``), or the bytes of a file. The
                 documents of a folder come in the order of their names.
-            extra_info: More metadata; where a name is the same, it wins.
+            extra_info: More metadata, which wins over ours where the names are the same.
             fs: File system of the path, if it is not this machine's disk.
             show_progress: Whether to show a bar for all pages, in a terminal or a notebook.
 

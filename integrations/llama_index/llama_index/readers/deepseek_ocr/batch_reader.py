@@ -20,7 +20,7 @@ __all__ = ["BatchReader"]
 class BatchReader(BaseReader):
     """Loads the pages of a run of ``dsocr batch``; nothing is read again.
 
-    Memory does not grow with the run: one document is in it. The ids are those that
+    Memory does not grow with the run: it holds one document at a time. The ids are those that
     :class:`DeepSeekOCRReader` gives the same files, or derive from the ids of the manifest.
 
     Args:
@@ -49,7 +49,7 @@ class BatchReader(BaseReader):
         """Load page by page, in the order of the manifest.
 
         Args:
-            extra_info: More metadata; where a name is the same, it wins.
+            extra_info: More metadata, which wins over ours where the names are the same.
 
         Yields:
             Documents in the order of the files and their pages.

@@ -73,7 +73,7 @@ class ChatModelWriter:
         return _Reply(self._limited(max_tokens), turns, self.name)
 
     def _limited(self, max_tokens: int) -> LLM:
-        """The model with that longest reply; as it is if it has no such setting."""
+        """The model with this limit on a reply; unchanged if it has no such setting."""
         fields = type(self._model).model_fields
         if "max_tokens" in fields:
             return self._model.model_copy(update={"max_tokens": max_tokens})
@@ -86,7 +86,7 @@ class ChatModelWriter:
 
 
 class _Reply(Iterator[str]):
-    """The text of a reply; its thoughts and its end are kept apart."""
+    """The text of a reply; its thoughts and its end are kept separately."""
 
     def __init__(self, model: LLM, turns: list[ChatMessage], name: str) -> None:
         self.warnings: tuple[str, ...] = ()

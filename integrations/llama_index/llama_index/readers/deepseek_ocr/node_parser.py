@@ -86,7 +86,7 @@ class DeepSeekOCRNodeParser(NodeParser):
         return BaseModel.__getstate__(self)
 
     def to_dict(self, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - as in the base class
-        """Its settings. Pipelines cache by them, so ``count_tokens`` is there as a fingerprint."""
+        """Return the settings; pipelines cache by them, so ``count_tokens`` is a fingerprint."""
         return {
             **super().to_dict(**kwargs),
             "count_tokens": counter_fingerprint(self.count_tokens),
@@ -94,10 +94,10 @@ class DeepSeekOCRNodeParser(NodeParser):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> DeepSeekOCRNodeParser:  # noqa: ANN401
-        """The inverse of :meth:`to_dict`; a ``count_tokens`` of your own is passed again.
+        """The inverse of :meth:`to_dict`; pass a ``count_tokens`` of your own again.
 
         Raises:
-            ConfigurationError: If it is not, or is another function.
+            ConfigurationError: If it is missing, or is another function.
         """
         values = dict(data)
         stored = values.pop("count_tokens", None)
@@ -167,8 +167,8 @@ def boxes_for(
     """The boxes of a document's or node's text, or of a part of it, on its page.
 
     A node's boxes are found by its text, so it may come from any parser; its
-    ``start_char_idx`` is not believed, because some parsers count it in another node. Where
-    the parser changed more than spaces, case and punctuation, or where the text stands
+    ``start_char_idx`` is not trusted, because some parsers count it in another node. Where
+    the parser changed more than spaces, case and punctuation, or where the text occurs
     in several places with different boxes, the list is empty, and the log says why.
 
     Args:

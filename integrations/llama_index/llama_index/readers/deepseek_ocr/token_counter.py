@@ -23,7 +23,7 @@ PROBES: Final = (
 
 
 def counter_fingerprint(count: Callable[[str], int]) -> str:
-    """A text that differs for functions that count differently.
+    """Return a string that differs for functions that count differently.
 
     It is made of the function's name, its code and constants, and of what it counts in some
     texts, which tells apart tokenizers behind the same code. The same function has the same

@@ -25,8 +25,9 @@ class DeepSeekOCRRetriever(BaseRetriever):
 
     It ranks with BM25 over nodes, their pages and their documents, counts phrases,
     and prefers the pages, figures and tables that a question names. With embeddings,
-    the similarity of the vectors is added. Everything is indexed in memory when the retriever is created. Without embeddings, it only finds nodes that
-    share a word with the question or are named in it.
+    the similarity of the vectors is added. Everything is indexed in memory when the
+    retriever is created. Without embeddings, it only finds nodes that share a word with the
+    question or are named in it.
 
     Args:
         nodes: What can be found, in page order for each file: nodes of

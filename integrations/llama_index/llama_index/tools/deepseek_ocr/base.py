@@ -39,8 +39,7 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
     tools, leave it out: ``to_tool_list(spec.spec_functions[:-1])``.
 
     Arguments may be written as language models write them: numbers and lists as text,
-    null for what is left out. What cannot be meant is refused by a reply that names the
-    argument.
+    null for what is left out. An invalid argument gets a reply that names it.
 
     Only files under ``root_dir`` can be named;
     :func:`deepseek_ocr_rag.sources.resolve_inside` lists what is refused. Absolute
@@ -63,7 +62,7 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
             ``reader`` whose own policy does so.
         llm: The LLM that will call the tools. Replies then take at most a quarter of
             its ``metadata.context_window``.
-        context_length: The same in tokens, where the LLM does not tell.
+        context_length: The length of that context in tokens, if the LLM does not say.
 
     Raises:
         ConfigurationError: If an argument is invalid.

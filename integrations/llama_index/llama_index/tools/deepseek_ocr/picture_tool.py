@@ -1,4 +1,4 @@
-"""A tool whose output has its picture once."""
+"""A tool whose output holds its picture only once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ __all__ = ["PictureTool"]
 class PictureTool(FunctionTool):
     """A tool that shows a picture.
 
-    LlamaIndex keeps what a function returned in ``raw_output`` too; there it is only the text, so
-    that a stored output is not twice as large.
+    LlamaIndex also keeps what a function returned in ``raw_output``. Here that has only the text,
+    so that a stored output is not twice as large.
     """
 
     def call(self, *values: Any, **named: Any) -> ToolOutput:  # noqa: ANN401 - as in the base class

@@ -6,7 +6,7 @@ operands any number follows from something, so a result counts only if
 * the statement or its question names the calculation: a change, a share, a ratio, a
   total, a difference, an average; or the source gives a rate ("for every litre") and
   the question the amount;
-* the operands stand in one row, or in one column of relevant rows; and
+* the operands are in one row, or in one column of relevant rows; and
 * so few other results are possible that a random number would seldom be among them.
 """
 

@@ -118,7 +118,7 @@ def difference_of_claimed(
 ) -> Derivation | None:
     """Find two other numbers of the statement whose difference is this number.
 
-    Both must stand in the sources. "From 36.8 % to 34.6 %, a drop of 2.2" is accepted, although
+    Both must be in the sources. "From 36.8 % to 34.6 %, a drop of 2.2" is accepted, although
     the figures before rounding may differ by 2.1.
     """
     named = named_calculation(number, comparison.claim.facts.plain, comparison.question.text)

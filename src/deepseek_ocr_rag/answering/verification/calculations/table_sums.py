@@ -24,7 +24,7 @@ def counted_rows(
 ) -> frozenset[int]:
     """The rows that a number counts, if another number is their sum or mean; otherwise none.
 
-    "Together the three orchards gave 18.45 t": the word after "three" must stand in the table's head
+    "Together the three orchards gave 18.45 t": the word after "three" must be in the table's head
     or introduction, and the table must have no other rows.
     """
     if number.unit or number.scale or number.value > MOST_COUNTED:

@@ -184,7 +184,7 @@ def part_spans(
 ) -> tuple[tuple[int, int], ...]:
     """The spans of the parts of a sentence, each with at least one figure if there is any.
 
-    Words before a figure belong to it, unless a figure of the same part stands before them.
+    Words before a figure belong to it, unless a figure of the same part comes before them.
 
     Args:
         plain: Without markup.

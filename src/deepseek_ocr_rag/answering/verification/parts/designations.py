@@ -90,7 +90,7 @@ def named_spans(row: str) -> tuple[tuple[int, int], ...]:
     """The spans of names such as "Ward 11" within the cells of a row; their numbers are not figures.
 
     Args:
-        row: Without markup, so that more than one space stands between its cells.
+        row: Without markup, so that there is more than one space between its cells.
     """
     plain = plain_text(row)
     return tuple(

@@ -154,7 +154,7 @@ def _months(text: str) -> frozenset[int]:
 
 
 def is_only_above(unit: FactualUnit, fact: Number | Date) -> bool:
-    """Whether a number stands only in a line above a row, and there in another form.
+    """Whether a number is only in a line above a row, and there in another form.
 
     The 31 of the heading "Week 31" is not the figure 31.00.
     """

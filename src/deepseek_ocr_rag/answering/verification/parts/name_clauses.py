@@ -105,7 +105,7 @@ class _Sentence:
         names: Collection[frozenset[str]],
         words: Collection[frozenset[str]],
     ) -> list[frozenset[str]]:
-        """The claimed words, with equivalents, that stand only in other parts than the name's.
+        """The claimed words, with equivalents, that are only in other parts than the name's.
 
         None if a part has another claimed name as well: "and Hive Maple by Jonas Reik" omits
         the verb, which only the part before has.

@@ -32,7 +32,7 @@ def words_of_others(
     numbered: frozenset[str],
     naming: frozenset[str],
 ) -> tuple[str, ...]:
-    """The words of a part that stand only in sentences and rows about other things; empty if none.
+    """The words of a part that are only in sentences and rows about other things; empty if none.
 
     "Ward 2 was repainted" is such a part if only a sentence about Ward 12 has the word, and so is
     "The press is serviced by Hollmann" if that is said of the mill, another row of the press's table.

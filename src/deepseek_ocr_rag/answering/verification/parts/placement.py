@@ -1,4 +1,4 @@
-"""Checks whether names and other texts of a statement stand where its sources have them.
+"""Checks whether names and other texts of a statement are where its sources have them.
 
 A figure belongs to the row and column that its part of the statement names (:mod:`.elsewhere`); so
 does a name or any other text. "The night shift of Ward 11 was led by Amira Osei" is wrong if no row
@@ -26,10 +26,10 @@ __all__ = ["Placement", "placement"]
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the texts of a claim stand in its sources.
+    """Where the texts of a claim are in its sources.
 
     ``misplaced`` are words that the sources use for something else than the claim does. ``placed``
-    are the terms of cells that stand in the row and below the head that the claim says.
+    are the terms of cells that are in the row and below the head that the claim says.
     """
 
     misplaced: tuple[str, ...] = ()
@@ -171,7 +171,7 @@ class _Named:
 def _misplaced(
     table: NamedTable, named: _Named, sentences: Iterable[frozenset[str]]
 ) -> tuple[str, ...]:
-    """A text or a figure of a part that stands in another row or column than the part names.
+    """A text or a figure of a part that is in another row or column than the part names.
 
     Nothing is misplaced if a sentence of the sources has all cells that the part names: then the
     sentence says it, whatever the table has.

@@ -24,7 +24,7 @@ class TableRow:
     """A row of a table.
 
     ``cells`` are the terms of each cell, empty for a figure; ``heads`` are the heads above each cell;
-    ``above`` are the terms that stand above this row, but not above all rows of the table.
+    ``above`` are the terms that are above this row, but not above all rows of the table.
     """
 
     unit: FactualUnit
@@ -33,7 +33,7 @@ class TableRow:
     above: frozenset[str] = frozenset()
 
     def label(self, column: int) -> frozenset[str]:
-        """The terms of its label, if the labels stand in this column."""
+        """The terms of its label, if the labels are in this column."""
         return self.cells[column] if column < len(self.cells) else frozenset()
 
     def text(self, column: int) -> str:

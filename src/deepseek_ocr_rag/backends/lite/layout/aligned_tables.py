@@ -275,7 +275,7 @@ def _has_rule(rows: Sequence[TableLine], rules: Sequence[RulePiece], usual: floa
 
 
 def _are_divided(rows: Sequence[TableLine], rules: Sequence[RulePiece]) -> bool:
-    """Return whether a rule lies between nearly all of at least three rows: they may be of words."""
+    """Return whether rules divide nearly all of at least three rows: their cells may be words."""
     lines = [row.line for row in rows if row.is_body]
     x0, x1 = min(line.x0 for line in lines), max(line.x1 for line in lines)
     wide = sorted(r.at for r in rules if min(r.end, x1) - max(r.start, x0) > 0.6 * (x1 - x0))
@@ -287,7 +287,7 @@ def _are_divided(rows: Sequence[TableLine], rules: Sequence[RulePiece]) -> bool:
 
 
 def _are_enclosed(rows: Sequence[TableLine], rules: Sequence[RulePiece], usual: float) -> bool:
-    """Return whether rules lie below a head and below the last row: they may be of words.
+    """Return whether rules lie below a head and below the last row: the cells may be words.
 
     At least three rows below the head have a text in each column.
     """

@@ -30,7 +30,7 @@ HEADING_LENGTH = 160
 """Most characters of a heading."""
 
 FEWEST_CELLS = 2
-"""Times as many characters on the whole page as outside of tables, from which these are its body."""
+"""If the page has over this many times the characters outside its tables, the tables are its body."""
 
 SHORT_LINE = 60
 """Most characters of a line that may be a heading between tables."""
@@ -72,7 +72,7 @@ def page_style(
         regions: The page's lines.
         loose: Whether sizes are measured on a picture.
         whole: All words of the page. Where it has nothing but tables and short lines, the body is
-            what stands in the tables.
+            what is in the tables.
     """
     regions = tuple(regions)
     sizes: Counter[float] = Counter()

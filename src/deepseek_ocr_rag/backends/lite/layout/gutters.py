@@ -15,11 +15,11 @@ __all__ = ["are_columns", "are_texts"]
 
 
 FEWEST_LINES = 6
-"""Lines of a side from which it may be a column of prose whatever is ruled in it."""
+"""A side with at least this many lines may be a column of prose, whatever rules it contains."""
 
 
 PROSE_WORDS = 6
-"""Words of a line from which it may be prose in whatever order it was drawn."""
+"""Lines with at least this many words may be prose, in whatever order they were drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def are_columns(
 def are_texts(left: Sequence[LayoutPiece], right: Sequence[LayoutPiece]) -> bool:
     """Return whether two sides of a gap are columns of prose, each drawn in one go.
 
-    Words underlined in both are no head of a table: links, or the names of court cases.
+    Words underlined in both are then not the head of a table, but links or names of court cases.
     """
     crossings = _crossings(left, right)
     if crossings is None or crossings > 1:

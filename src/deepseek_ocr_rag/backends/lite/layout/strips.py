@@ -18,7 +18,7 @@ MOST_HEAD_LINES = 10
 """Most lines of a table's head."""
 
 WIDE = 0.8
-"""Share of a column's width from which on a rule divides it."""
+"""Least share of a column's width that a rule must cover to divide it."""
 
 
 @dataclass(frozen=True, slots=True)

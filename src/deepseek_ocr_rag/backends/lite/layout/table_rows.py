@@ -57,7 +57,7 @@ def _is_digit(piece: LayoutPiece) -> bool:
 
 
 def _put(cells: Placed, first: int, last: int, part: Sequence[LayoutPiece], middle: int) -> None:
-    """Add words that reach from a column to another, with their middle in a third of these."""
+    """Add words that span the columns ``first`` to ``last``, with their middle in ``middle``."""
     for column, cell in cells.items():
         if column <= first < column + cell.width == middle == last:
             # "Keeper  Containers": the longer of two names begins over the column before its own.

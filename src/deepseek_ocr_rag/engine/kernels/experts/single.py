@@ -55,7 +55,7 @@ def _chosen(
     is_chosen = tl.sum(better.to(tl.int32), 1) == part
     odds = tl.exp(logit - tl.max(logit, 0))
     share = tl.sum(tl.where(is_chosen, odds, 0.0), 0) / tl.sum(odds, 0) * scale
-    # Of numbers that are none, all or none are chosen: nothing behind the last expert is read.
+    # Among NaNs, all or none are chosen: nothing past the last expert is read even then.
     found = tl.minimum(tl.sum(tl.where(is_chosen, expert, 0), 0), ROUTED - 1)
     if part >= PER_TOKEN:
         found = ROUTED + part - PER_TOKEN
@@ -186,12 +186,12 @@ def _down_singly(
 def moe_of_one(
     values: Tensor, experts: ExpertWeights, logits: Tensor, per_token: int, scale: float
 ) -> Tensor:
-    """Apply the experts to one token, of whose router the logits are known (float32)."""
+    """Apply the experts to one token whose router's logits are known (float32)."""
     width = values.shape[1]
     routed, count, inner = len(experts.router), len(experts.down), experts.down.shape[2]
     parts = per_token + count - routed
     eight_bit = experts.down.dtype == torch.float8_e4m3fn
-    # In fp8 they are rounded where they are read, by the largest of a part.
+    # In fp8, they are rounded when they are read, scaled by the largest of a part.
     kind = torch.float32 if eight_bit else values.dtype
     inner_values = values.new_empty(parts, inner, dtype=kind)
     added = values.new_empty(1, parts, width)

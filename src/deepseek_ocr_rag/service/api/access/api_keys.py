@@ -67,7 +67,7 @@ class ApiKeys:
 
         Args:
             entries: One key each; blank ones, and those that begin with ``#``, are left out.
-            source: Where they stand, for messages.
+            source: Where they are, for messages.
 
         Raises:
             ConfigurationError: If an entry is malformed, a key is too short, or a name occurs twice.

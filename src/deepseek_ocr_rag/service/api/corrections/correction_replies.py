@@ -42,7 +42,7 @@ class CorrectionReply:
     Attributes:
         page: 1-based page.
         block: Index in the page's list of blocks, from 0.
-        text: What stands there now.
+        text: What is there now.
         made: When it was stored, ISO 8601 in UTC.
         link: Where the block is.
     """

@@ -47,10 +47,10 @@ _BLOCK: Final = "/v1/jobs/{job_id}/pages/{number}/blocks/{block}"
 
 @dataclass(frozen=True)
 class CorrectedText:
-    """What stands in a block.
+    """What is in a block.
 
     Attributes:
-        text: As Markdown; a table may be HTML. Empty if nothing stands there.
+        text: As Markdown; a table may be HTML. Empty if nothing is there.
     """
 
     text: Annotated[str, Field(max_length=LONGEST_CORRECTION)]
@@ -77,7 +77,7 @@ async def correct_block(
 async def take_correction_back(
     job_id: str, number: Number, block: Block, owner: Owner, queue: Queue
 ) -> BlockReply:
-    """Take the correction of a block back; it is then as it was read."""
+    """Undo the correction of a block, which is then as it was read."""
     page = await in_worker(queue.take_back, owner, job_id, number, block)
     return _found(block_reply(page, block), number)
 

@@ -52,7 +52,7 @@ class CitationReply:
     """The source of a sentence. A passage over several pages has a citation for each.
 
     Attributes:
-        number: As it stands in the answer: [1]. Higher ones are sources of parts of sentences.
+        number: As it appears in the answer: [1]. Higher ones are sources of parts of sentences.
         job: Id of the document's job.
         source: Name of the document.
         page: 1-based page.

@@ -43,7 +43,7 @@ function kept(parts) {
 }
 
 /**
- * The element with an id that stands in index.html.
+ * The element with an id from index.html.
  * @param {string} id
  * @returns {any}
  */

@@ -54,7 +54,7 @@ export function failureParts(error) {
   return texts.filter(Boolean).map((text, index) => make(index ? "p.remedy" : "p", {}, ...withCode(text)));
 }
 
-/** @param {string} text @returns {(string | HTMLElement)[]} its parts; what stands between backticks is code */
+/** @param {string} text @returns {(string | HTMLElement)[]} its parts; what is between backticks is code */
 export function withCode(text) {
   const parts = text.split("`");
   if (parts.length % 2 === 0) return [text];

@@ -43,5 +43,5 @@ export const ASKING_TEXTS = {
   "asking.corrected": ["corrected by hand", "经人工更正"],
   "asking.understood": ["Understood as: {query}", "理解为：{query}"],
   "asking.warnings": ["What to know about this answer", "关于此回答的说明"],
-  "asking.no_boxes": ["The place on the page is not known; the page is shown.", "页面上的位置未知，显示整页。"],
+  "asking.no_boxes": ["Its position on the page is unknown; the whole page is shown.", "页面上的位置未知，显示整页。"],
 };

@@ -4,7 +4,7 @@ const RULE = /^\|[ \t:|-]+\|$/;
 
 /**
  * @param {string} text a sentence of an answer
- * @param {string} answer the whole of it, in which a row stands below the heads of its table
+ * @param {string} answer the whole of it, in which a row is below the heads of its table
  * @returns {string} "Route: Hestur · Fare: 14.25" for a row; any other text as it is
  */
 export function inWords(text, answer) {

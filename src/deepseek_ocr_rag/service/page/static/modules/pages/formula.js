@@ -15,8 +15,8 @@ const ATTRIBUTES = new Set("display displaystyle scriptlevel mathvariant stretch
 let loading;
 
 /**
- * @param {string} source in TeX, without what it stands between
- * @param {boolean} display whether it stands by itself
+ * @param {string} source in TeX, without the delimiters around it
+ * @param {boolean} display whether it is on a line of its own
  * @returns {HTMLElement}
  */
 export function formula(source, display) {

@@ -1,4 +1,4 @@
-/** What is marked on the pages: what an answer stands on, and what was searched for. */
+/** What is marked on the pages: what an answer rests on, and what was searched for. */
 
 import { highlight, rangesOf } from "./text_ranges.js";
 

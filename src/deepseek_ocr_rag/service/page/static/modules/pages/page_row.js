@@ -96,7 +96,7 @@ export class PageRow {
     }
   }
 
-  /** @param {number} index @returns {HTMLElement | null} where a block's text stands */
+  /** @param {number} index @returns {HTMLElement | null} where a block's text is */
   blockElement(index) {
     return this.text.querySelector(`:scope > [data-block="${index}"]`);
   }

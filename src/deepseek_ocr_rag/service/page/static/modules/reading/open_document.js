@@ -86,7 +86,7 @@ export class OpenDocument {
     } else this.numbers = [...this.entries.keys()].sort((a, b) => a - b);
   }
 
-  /** @param {number} page @returns {number} where it stands among those that are shown, or -1 */
+  /** @param {number} page @returns {number} where it is among those that are shown, or -1 */
   indexOf(page) {
     return this.numbers[page - 1] === page ? page - 1 : this.numbers.indexOf(page);
   }

@@ -17,7 +17,7 @@ import { ToolBar } from "./tool_bar.js";
 
 /**
  * @typedef {[number, number, number, number]} Box left, top, right, bottom, fractions of the page
- * @typedef {object} Mark what an answer stands on
+ * @typedef {object} Mark what an answer rests on
  * @property {number} page from 1
  * @property {Box[]} pale all boxes of what is cited
  * @property {Box[]} dark the quoted words, where their boxes are known
@@ -27,7 +27,7 @@ import { ToolBar } from "./tool_bar.js";
  * @property {any} page the page's JSON
  * @property {number} index of the block, from 0
  * @property {any} block its JSON
- * @property {HTMLElement} element where its text stands
+ * @property {HTMLElement} element where its text is
  * @typedef {object} BlockAction an entry of a block's menu
  * @property {string} name for tests and CSS
  * @property {string} label in the person's language
@@ -242,7 +242,7 @@ export class Reader {
   }
 
   /**
-   * Shows a page of a document, and marks what an answer stands on, on as many pages as it spans.
+   * Shows a page of a document, and marks what an answer rests on, on as many pages as it spans.
    * @param {string} job
    * @param {Mark[]} marks scrolls to the first
    */
