@@ -13,9 +13,11 @@ from deepseek_ocr_rag.cli.demo import run_demo
 
 @pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.backends.LiteBackendWarning")
 def test_the_demo_answers_both_questions_from_the_right_pages(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, documented_pages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OLLAMA_HOST", "http://127.0.0.1:9")
+    # The sample's scan is read once for the demo and for all pages of the documentation.
+    monkeypatch.setenv("DSOCR_CACHE_DIR", str(documented_pages))
     lines: list[str] = []
     run_demo(tmp_path, backend="lite", show=lines.append)
     shown = "\n".join(lines)

@@ -67,23 +67,22 @@ def test_a_capture_that_fails_is_ended(happened):
     assert happened == ["begin", "end"]
 
 
-def test_tables_of_towers_are_filled_before_anything_is_captured(happened, monkeypatch):
+def test_towers_are_run_before_they_are_captured(happened, monkeypatch):
     few = few_layers(tiny_engine.SECOND)
     weights = stand_in(few, "model", torch.device("cpu")).vision
     vision = Vision(few, weights, capture=True)
     seen = []
 
-    def features(views):
-        seen.append((tuple(views.shape[::3]), "begin" in happened))
+    def begin(views):
+        seen.append(len(views))
+        happened.append("work")
         return views
 
-    monkeypatch.setattr(vision, "features", features)
-    vision.capture((256, 128), rehearsed=True)
-    assert seen[:2] == [((1, 256), False), ((1, 128), False)]
+    monkeypatch.setattr(vision, "_begin", begin)
+    vision.capture((256, 128))
     sizes = [size for side in (256, 128) for size in usable_sizes(vision._patches(side))]
-    assert [views[0] for views, _ in seen[2:]] == sizes
-    assert happened.count("begin") == len(sizes)
-    assert happened.count("empty") == 1
+    assert seen == [size for size in sizes for _ in range(2)]
+    assert happened == ["work", "empty", "begin", "work", "end"] * len(sizes)
 
 
 def test_steps_of_more_rows_than_were_rehearsed_are_run_first(happened, monkeypatch):

@@ -55,6 +55,7 @@ def cells(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
+@pytest.mark.long
 def test_the_engine_and_a_server_stand_in_one_table(golden_checkpoint, sample_pdf, tmp_path):
     with double(TOKENS) as url:
         done = run(

@@ -161,14 +161,14 @@ def test_an_adapter_taught_it_another_face_and_merged_weights_read_the_same(
     before = [each.markdown for each in read[len(PAGES) + 2 :]]
     assert wrong_share(list(zip(right[:-1], before, strict=True))) > 0.5
     texts = []
-    for model, changes in (
-        (checkpoint, adapter),
-        (merge(checkpoint, adapter, tmp_path / "merged"), None),
+    for model, changes, given in (
+        (checkpoint, adapter, [*italic, pages[1]]),
+        (merge(checkpoint, adapter, tmp_path / "merged"), None, italic),
     ):
         backend = TransformersBackend(
             model, adapter=changes, device="cpu", attempts=1, batch_size=4
         )
-        texts.append([each.markdown for each in read_with(backend, [*italic, pages[1]])])
+        texts.append([each.markdown for each in read_with(backend, given)])
         backend.close()
     assert wrong_share(list(zip(right, texts[0], strict=True))) < 0.1
-    assert texts[0] == texts[1]
+    assert texts[0][: len(italic)] == texts[1]

@@ -91,9 +91,8 @@ class CheckpointBackend(ABC, Generic[Loaded]):
         self._ahead: Future[Loaded] | None = None
         self._changing_ahead = threading.Lock()
         self._closed = threading.Event()
-        self._told: list[
-            WeakMethod[Callable[[], object]]
-        ] = []  # when the model begins to be loaded
+        # Who is told when the model begins to be loaded.
+        self._told: list[WeakMethod[Callable[[], object]]] = []
         self._has_begun = False
 
     def __repr__(self) -> str:

@@ -100,7 +100,7 @@ def test_a_page_whose_marks_were_kept_back_says_so_and_names_the_cure(
     reply = read(new, page_request(1, image=A4))
     assert "<|det|>" not in reply.text
     (warning,) = reply.warnings
-    assert "16 tokens" in warning
+    assert "16 layout tokens" in warning
     assert "dsocr ollama-model" in warning
 
 
