@@ -28,9 +28,8 @@ $(VENV)/.all: $(VENV)/.core $(PROJECTS)
 # Every package by its hash. Torch's build for the CPU comes from where this machine has it; uv must
 # be told where, since it does not read pip's configuration. PyPI's build brings 3 GB of CUDA, and
 # each process that imports it takes a third longer. All is compiled, since some packages compile
-# with warnings, which are errors in our tests; "nice", since the oldest versions, which are tested
-# meanwhile, take longer. More than half of all code is never imported here; these folders hold most
-# of that.
+# with warnings, which are errors in our tests. More than half of all code is never imported here;
+# these folders hold most of that.
 $(VENV)/.uv: requirements/lock.txt | $(BIN)/python
 	$(PIP) install --require-hashes --no-deps -r requirements/lock.txt
 	@touch $@
@@ -56,7 +55,7 @@ $(VENV)/.dev: $(VENV)/.uv requirements/dev.txt requirements/models.txt pyproject
 	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
 	UV_FIND_LINKS="$${PIP_FIND_LINKS:-$$($(PIP) config get global.find-links 2>/dev/null)}" \
 		$(UV) pip install -q --python $(BIN)/python --group dev --group docs
-	nice $(BIN)/python -W ignore -m compileall -qq -j 0 -x '/($(subst $(EMPTY) ,|,$(strip $(UNUSED))))/' $(VENV)/lib
+	$(BIN)/python -W ignore -m compileall -qq -j 0 -x '/($(subst $(EMPTY) ,|,$(strip $(UNUSED))))/' $(VENV)/lib
 	@touch $(VENV)/.core $(VENV)/.all $@
 
 install: $(VENV)/.all

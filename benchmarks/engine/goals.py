@@ -28,7 +28,7 @@ from rendering import make_pdf
 
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.backends.local import process_pair
-from deepseek_ocr_rag.backends.local.engine_worker import look_for_garbage_seldom
+from deepseek_ocr_rag.backends.local.engine_worker import collect_garbage_seldom
 from deepseek_ocr_rag.backends.model_settings import ModelSettings
 from deepseek_ocr_rag.engine.startup import EngineSettings, start_engine
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
@@ -117,7 +117,7 @@ class Goals:
         """Read pictures in memory: a few, many of real lengths, and one beside many."""
         for kind, name, goal in (("model", "bf16", "22 pages/s"), ("fp8", "fp8", "30 pages/s")):
             engine = start_engine(find_checkpoint(self._folder), EngineSettings(cache=kind))
-            look_for_garbage_seldom()
+            collect_garbage_seldom()
             load = mixed_load.Load(engine, self._load)
             mixed_load.at_once(load, 4, 50)
             for pages, wanted in ((8, "10 pages/s"), (32, "20 pages/s")):

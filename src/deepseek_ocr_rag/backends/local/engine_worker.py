@@ -46,7 +46,7 @@ from ...model.ngrams import NoRepeat
 from ...model.prompts import Mode
 from .page_frames import page_frame
 
-__all__ = ["STUCK", "look_for_garbage_seldom", "serve"]
+__all__ = ["STUCK", "collect_garbage_seldom", "serve"]
 
 STUCK: Final = 75
 """Exit code of a process whose GPU stopped responding."""
@@ -67,7 +67,7 @@ NEW_OBJECTS: Final = 50_000
 then."""
 
 
-def look_for_garbage_seldom() -> None:
+def collect_garbage_seldom() -> None:
     """Exclude what the start has made from garbage collection, and collect the rest seldom.
 
     A collection holds up the engine's thread while the GPU has nothing to do: 0.2 s for all that a
@@ -105,7 +105,7 @@ def serve(startup: dict[str, Any], requests: FileIO, answers: FileIO) -> None:
     except DeepSeekOCRError as error:
         send(answers, Frame(_error_message(error)))
         return
-    look_for_garbage_seldom()
+    collect_garbage_seldom()
     send(answers, Frame({"slots": engine.slots, "max_positions": engine.max_positions}))
     _EngineServer(engine, checkpoint, answers).serve(requests)
 
