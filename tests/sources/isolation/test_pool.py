@@ -83,61 +83,6 @@ def test_a_worker_that_cannot_be_prepared_for_want_of_threads_is_not_lost(monkey
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    """Seconds that the pool sees pass; a list of one number."""
-    now = [100.0]
-    monkeypatch.setattr(pools.time, "monotonic", lambda: now[0])
-    return now
-
-
-def worked(pool, document, clock, seconds):
-    """Work on a document with a worker that is free."""
-    with pool.worker(document):
-        clock[0] += seconds
-
-
-@pytest.mark.parametrize(("seconds", "workers"), [(4, 1), (6, 2)])
-def test_one_worker_works_alone_for_a_while(monkeypatch, clock, seconds, workers):
-    """Where cores are few: starting another one would hold it up for longer than a short document takes."""
-    made, may_start = [], threading.Event()
-    may_start.set()
-    monkeypatch.setattr(pools, "Worker", partial(Startable, made, threading.Event(), may_start))
-    pool = WorkerPool(2, alone_seconds=10)
-    document = pool.register()
-    for _ in range(2):
-        worked(pool, document, clock, seconds)
-    waits = threading.Event()
-    wait = pool._changed.wait
-    monkeypatch.setattr(pool._changed, "wait", lambda *given: [waits.set(), wait(*given)])
-
-    def borrowed():
-        with pool.worker(document) as worker:
-            return worker
-
-    with ThreadPoolExecutor(1) as thread, pool.worker(document) as first:
-        second = thread.submit(borrowed)
-        if workers == 2:
-            assert second.result(LONG) is not first
-        else:
-            assert waits.wait(LONG)
-    assert workers == 2 or second.result(LONG) is first
-    assert len(made) == workers
-
-
-def test_the_next_document_counts_from_the_beginning(monkeypatch, clock):
-    may_start = threading.Event()
-    may_start.set()
-    monkeypatch.setattr(pools, "Worker", partial(Startable, [], threading.Event(), may_start))
-    pool = WorkerPool(2, alone_seconds=10)
-    for _ in range(2):
-        document = pool.register()
-        assert pool._worked_seconds == 0
-        worked(pool, document, clock, 20)
-        pool.forget(document)
-    pool._stop_timer()
-
-
-@pytest.fixture
 def expecting(monkeypatch):
     """A pool, the workers made in it, and an event without which none of them starts."""
     made, may_start = [], threading.Event()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,10 +27,6 @@ def _usable_cores() -> int:
 MOST_WORKERS: Final = min(4, _usable_cores())
 """One worker per core, at most four: they render 60 or more pages a second, more than one card
 reads."""
-
-ALONE_SECONDS: Final = 0.25 if _usable_cores() <= 2 else 0.0
-"""Seconds that one worker works before others are started. With few cores, starting one, 0.3 s of
-CPU time, holds up the first, which draws a short document meanwhile."""
 
 LINGER_SECONDS: Final = 10.0
 """Seconds that workers stay after the last document was closed."""
@@ -56,15 +51,10 @@ class _Start:
 
 
 class WorkerPool:
-    """Lends each of at most ``most`` workers to one thread at a time. Thread-safe.
+    """Lends each of at most ``most`` workers to one thread at a time. Thread-safe."""
 
-    More than one is started once workers have worked for ``alone_seconds`` on the open documents.
-    """
-
-    def __init__(self, most: int = MOST_WORKERS, alone_seconds: float = 0.0) -> None:
+    def __init__(self, most: int = MOST_WORKERS) -> None:
         self._most = most
-        self._alone_seconds = alone_seconds
-        self._worked_seconds = 0.0
         self._changed = threading.Condition()
         self._numbers = itertools.count(1)
         self._documents: set[int] = set()
@@ -95,8 +85,6 @@ class WorkerPool:
         with self._changed:
             self._stop_timer()
             self._unwanted = False
-            if not self._documents:
-                self._worked_seconds = 0.0
             number = next(self._numbers)
             self._documents.add(number)
             return number
@@ -145,12 +133,9 @@ class WorkerPool:
         worker that is started while others are at work.
         """
         worker = self._take(document, fresh, prepare)
-        begun = time.monotonic()
         try:
             yield worker
         finally:
-            with self._changed:
-                self._worked_seconds += time.monotonic() - begun
             self._give_back(worker)
 
     def abandon(self, document: int) -> None:
@@ -223,7 +208,6 @@ class WorkerPool:
             return self._replacement(document)
         start: _Start | None = None
         with self._changed:
-            alone_until = time.monotonic() + self._alone_seconds - self._worked_seconds
             while True:
                 if worker := self._idle_worker(document):
                     self._busy[worker] = document
@@ -232,12 +216,10 @@ class WorkerPool:
                     raise start.error
                 has_room = len(self._busy) + self._starting < self._most
                 coming = self._ahead is not None and not self._ahead.done
-                if not (has_room and not coming and (start is None or start.done)):
-                    self._changed.wait()
-                elif self._busy and (left := alone_until - time.monotonic()) > 0:
-                    self._changed.wait(left)
-                else:
+                if has_room and not coming and (start is None or start.done):
                     start = self._start_beside(document, prepare)
+                else:
+                    self._changed.wait()
 
     def _idle_worker(self, document: int) -> Worker | None:
         """Take an idle worker, preferably one that has the document open."""
@@ -349,11 +331,7 @@ class WorkerPool:
             self._timer = None
 
 
-def _new_shared_pool() -> WorkerPool:
-    return WorkerPool(alone_seconds=ALONE_SECONDS)
-
-
-_shared = _new_shared_pool()
+_shared = WorkerPool()
 
 
 def shared_pool() -> WorkerPool:
@@ -364,7 +342,7 @@ def shared_pool() -> WorkerPool:
 def _replace_after_fork() -> None:
     # The workers answer to the original process.
     global _shared
-    inherited, _shared = _shared, _new_shared_pool()
+    inherited, _shared = _shared, WorkerPool()
     inherited.disown()
 
 
