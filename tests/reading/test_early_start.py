@@ -14,7 +14,7 @@ from waiting import soon
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.backends import PageRequest, Reply
 from deepseek_ocr_rag.backends.replay import RecordingBackend
-from deepseek_ocr_rag.errors import SourceError, SourceNotFoundError
+from deepseek_ocr_rag.errors import DeepSeekOCRError, SourceError, SourceNotFoundError
 from deepseek_ocr_rag.sources.isolation import pool as pools
 from deepseek_ocr_rag.sources.isolation.document import IsolatedDocument
 from deepseek_ocr_rag.sources.isolation.pool import WorkerPool
@@ -67,6 +67,14 @@ def test_no_model_is_loaded_for_what_cannot_be_a_document(source: Any, error: An
     backend = Loading()
     with Reader(backend, cache=False) as reader, pytest.raises(error):
         reader.read(source)
+    assert backend.began == []
+
+
+@pytest.mark.parametrize("pages", ["0", [0], [-1], [True], [], "first", ["1"]])
+def test_no_model_is_loaded_for_pages_that_no_document_has(sample_pdf: Path, pages: Any) -> None:
+    backend = Loading()
+    with Reader(backend, cache=False) as reader, pytest.raises(DeepSeekOCRError):
+        reader.read(sample_pdf, pages=pages)
     assert backend.began == []
 
 

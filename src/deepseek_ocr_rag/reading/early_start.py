@@ -100,11 +100,14 @@ class EarlyStart:
 
 
 def _first(pages: str | Sequence[int] | None) -> int | None:
-    """Return one of the pages that are wanted; None if it takes more than a look to know one."""
-    if pages is None:
-        return 1
+    """Return one of the pages that are wanted; None if it takes more than a look to know one.
+
+    What no document has is no page: its error needs no model.
+    """
+    first: object = 1
     if isinstance(pages, str):
         found = _FIRST.match(pages)
-        return int(found[1]) if found else None
-    first = pages[0] if isinstance(pages, Sequence) and pages else None
-    return first if isinstance(first, int) else None
+        first = int(found[1]) if found else None
+    elif pages is not None:
+        first = pages[0] if isinstance(pages, Sequence) and pages else None
+    return first if type(first) is int and first >= 1 else None
