@@ -14,7 +14,17 @@ import torch
 import triton
 import triton.language as tl
 
-__all__ = ["await_previous", "compiling", "fetch_ahead", "launch", "shared_memory"]
+__all__ = [
+    "CACHE_LINE",
+    "await_previous",
+    "compiling",
+    "fetch_ahead",
+    "launch",
+    "shared_memory",
+]
+
+CACHE_LINE: Final = 128
+"""Bytes of a line of the second cache, which :func:`fetch_ahead` brings there."""
 
 MOST_ROWS_AHEAD: Final = 64
 """Most rows whose kernels are launched ahead. For 512, a step then takes 2 % longer."""

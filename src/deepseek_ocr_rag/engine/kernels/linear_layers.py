@@ -18,7 +18,7 @@ from torch.nn import functional
 from ..products import float32_product
 from ..weights.tensors import Matrix
 from .block_sizes import product_tuning
-from .launching import await_previous, fetch_ahead, launch, shared_memory
+from .launching import CACHE_LINE, await_previous, fetch_ahead, launch, shared_memory
 
 __all__ = ["product"]
 
@@ -34,9 +34,6 @@ either way."""
 MOST_TOKENS_EIGHT_BITS: Final = 64
 """Most tokens for which weights in eight bits are multiplied here; for more tokens, converting the
 weights first costs little."""
-
-LINE: Final = 128
-"""Bytes of a line of the cache."""
 
 SINGLE_BLOCK: Final = 16_384
 """Weights that one program holds at once for a single token."""
@@ -138,7 +135,7 @@ def product(
     result = values.new_empty(tokens, outputs, dtype=torch.float32 if exact else values.dtype)
     is_stored = matrix.scales is not None
     tuning = product_tuning(tokens, values.dtype, shared_memory(), eight_bits=is_stored)
-    line = LINE // weight.element_size()
+    line = CACHE_LINE // weight.element_size()
     lines = triton.next_power_of_2(triton.cdiv(tuning.outputs * inputs, line))
     launch(
         _product,

@@ -15,15 +15,12 @@ from torch import Tensor
 
 from ...weights.tensors import ExpertWeights
 from ..block_sizes import ExpertTuning, few_expert_tuning
-from ..launching import await_previous, fetch_ahead, launch, shared_memory
+from ..launching import CACHE_LINE, await_previous, fetch_ahead, launch, shared_memory
 
 __all__ = ["MOST_FEW", "moe_of_few"]
 
 MOST_FEW: Final = 32
 """Most tokens that are multiplied here. From 48 on, lists of routes are faster."""
-
-LINE: Final = 128
-"""Bytes of a line of the cache."""
 
 
 @triton.jit
@@ -205,7 +202,7 @@ def moe_of_few(
     first, second = few_expert_tuning(tokens, values.dtype, shared_memory())
     inner_values = values.new_empty(tokens * parts, inner)
     added = values.new_empty(tokens, parts, width)
-    line = LINE // experts.down.element_size()
+    line = CACHE_LINE // experts.down.element_size()
     common = {
         "ROUTED": routed,
         "EXPERTS": triton.next_power_of_2(routed),

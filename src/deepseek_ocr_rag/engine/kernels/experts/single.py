@@ -15,14 +15,11 @@ import triton.language as tl
 from torch import Tensor
 
 from ...weights.tensors import ExpertWeights
-from ..launching import await_previous, fetch_ahead, launch
+from ..launching import CACHE_LINE, await_previous, fetch_ahead, launch
 
 __all__ = ["moe_of_one"]
 
 LARGEST_E4M3 = torch.finfo(torch.float8_e4m3fn).max
-
-LINE: Final = 128
-"""Bytes of a line of the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +195,7 @@ def moe_of_one(
     is_stored = experts.down_scales is not None
     first = GATE_UP_EIGHT_BITS if is_stored else GATE_UP
     second = DOWN_EIGHT_BITS if is_stored else DOWN
-    line = LINE // experts.down.element_size()
+    line = CACHE_LINE // experts.down.element_size()
     common = {
         "ROUTED": routed,
         "EXPERTS": triton.next_power_of_2(routed),
