@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from deepseek_ocr_rag.backends import registry
+from deepseek_ocr_rag import backends
 from deepseek_ocr_rag.backends.attempts import AttemptSettings
 from deepseek_ocr_rag.backends.base import PageRequest, Reply
 from deepseek_ocr_rag.backends.local.backend import LocalBackend
@@ -60,7 +60,7 @@ def drawn(settings: ModelSettings, request: PageRequest) -> AttemptSettings:
 def use_timed_cards() -> None:
     """Make ``local:FOLDER`` a :class:`TimedCards` in this process, which may be a worker of Ray."""
     ModelSettings.first = drawn  # type: ignore[method-assign]
-    registry.LocalBackend = TimedCards  # type: ignore[misc]
+    backends.LocalBackend = TimedCards  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True)

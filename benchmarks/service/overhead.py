@@ -28,8 +28,7 @@ from pathlib import Path
 import psutil
 from reportlab.pdfgen.canvas import Canvas
 
-from deepseek_ocr_rag import LocalBackend, Reader, sample_path
-from deepseek_ocr_rag.backends import registry
+from deepseek_ocr_rag import LocalBackend, Reader, backends, sample_path
 from deepseek_ocr_rag.backends.attempts import AttemptSettings
 from deepseek_ocr_rag.backends.base import PageRequest
 from deepseek_ocr_rag.reading.cached_pages import page_to_json
@@ -108,7 +107,7 @@ def read_as_the_engine_benchmark() -> None:
         )
 
     ModelSettings.first = drawn  # type: ignore[method-assign]
-    registry.LocalBackend = partial(  # type: ignore[attr-defined,misc]
+    backends.LocalBackend = partial(  # type: ignore[attr-defined,misc]
         LocalBackend, max_new_tokens=TOKENS, attempts=1
     )
 

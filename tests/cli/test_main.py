@@ -422,3 +422,17 @@ def test_a_command_loads_only_what_it_needs() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     rooms = {name.split(".")[1] for name in loaded.stdout.split() if "deepseek_ocr_rag." in name}
     assert rooms.isdisjoint({"answering", "retrieval", "service", "training", "batch", "mcp"})
+
+
+def test_reading_on_this_machine_loads_no_http_client() -> None:
+    """It would be a third of the time until the first page is asked for."""
+    code = """if True:
+        import sys
+        from deepseek_ocr_rag.backends.registry import backend_named
+        from deepseek_ocr_rag.cli import read_command
+        from deepseek_ocr_rag.service.engine import reading_process
+        backend_named("lite").close()
+        print("httpx" in sys.modules)
+        """
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (loaded.stdout.strip(), loaded.stderr) == ("False", "")

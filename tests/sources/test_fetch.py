@@ -25,8 +25,7 @@ from deepseek_ocr_rag.errors import (
     SourceNotFoundError,
 )
 from deepseek_ocr_rag.sources import checked_requests
-from deepseek_ocr_rag.sources.checked_requests import public_name
-from deepseek_ocr_rag.sources.fetch import download, is_url
+from deepseek_ocr_rag.sources.fetch import download
 
 BODY = b"%PDF-1.4 " + b"lamp" * 50_000
 HOME: dict[str, Any] = {"allow_http": True, "allow_private": True, "connect_seconds": 5.0}
@@ -121,42 +120,6 @@ def resolves(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[tuple[Any
 
     monkeypatch.setattr(checked_requests.socket, "getaddrinfo", found)
     return calls
-
-
-# --- names --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "url"),
-    [
-        ("https://a/b", True),
-        ("x+y-1.z://", True),
-        ("a.pdf", False),
-        ("C:/a", False),
-        ("://a", False),
-    ],
-)
-def test_a_url_is_known_by_its_scheme(text: str, url: bool) -> None:
-    assert is_url(text) is url
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("https://ann:secret@a.example:1/b", "https://a.example:1/b"),
-        ("https://ann:s@cret@a.example/b@c/d", "https://a.example/b@c/d"),
-        ("https://a.example", "https://a.example"),
-        ("https://a.example/to/https://b", "https://a.example/to/https://b"),
-        ("https://ann:secret@a.example/to/https://b", "https://a.example/to/https://b"),
-        ("https://a.example?mail=a@b.org/x", "https://a.example?mail=a@b.org/x"),
-        ("https://a.example#a@b.org/x", "https://a.example#a@b.org/x"),
-        ("https://[::1]:80/a@b", "https://[::1]:80/a@b"),
-        ("https://ann:se/cret@a.example/b", "https://a.example/b"),
-        ("https://ann:se/cret", "https://ann:se/cret"),
-    ],
-)
-def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
-    assert public_name(url) == shown
 
 
 # --- what is asked, and of whom -----------------------------------------------------------

@@ -36,10 +36,10 @@ from deepseek_ocr_rag.errors import (
 )
 from deepseek_ocr_rag.installing import install_command
 from deepseek_ocr_rag.sources import private_file
-from deepseek_ocr_rag.sources.checked_requests import public_name
 from deepseek_ocr_rag.sources.fetch_policy import FetchPolicy
 from deepseek_ocr_rag.sources.limits import Limits
 from deepseek_ocr_rag.sources.source import open_source, render_page
+from deepseek_ocr_rag.sources.urls import public_name
 
 pytestmark = pytest.mark.minimum
 

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final
 
+from .. import backends
 from ..errors import BackendUnavailableError, ConfigurationError, DeepSeekOCRError
 from ..hosts import is_this_machine
 from ..installing import install_command
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.families import FAMILIES
+from ..model.ollama_names import MODEL, meant_model
 from ..ollama_address import ollama_headers, ollama_url
 from .base import Backend
 from .layout_model.layout_model import hides_layout
@@ -27,11 +29,11 @@ from .local.backend import LocalBackend, engine_problem
 from .local.devices import devices_of_environment
 from .remote.json_exchange import without_credentials
 from .remote.ollama import OllamaBackend
-from .remote.ollama_models import MODEL, OllamaFacts, meant_model
+from .remote.ollama_models import OllamaFacts
 from .remote.server import ServerBackend
 from .transformers.backend import TransformersBackend, gpu_name
 
-__all__ = ["BackendChoice", "BackendStatus", "choose_backend", "lite_backend", "probe_backends"]
+__all__ = ["BackendChoice", "BackendStatus", "choose_backend", "probe_backends"]
 
 CONNECT_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 2.0
@@ -89,7 +91,7 @@ def choose_backend() -> BackendChoice:
     reason = "; ".join(
         [*passed_over, "so the built-in reader is used: text layers, else a small OCR"]
     )
-    return BackendChoice(lite_backend(), reason)
+    return BackendChoice(backends.LiteBackend(), reason)
 
 
 def probe_backends() -> tuple[BackendStatus, ...]:
@@ -104,13 +106,6 @@ def _status(name: str, probe: _Probe) -> BackendStatus:
         return BackendStatus(name, works=False, detail=error.problem, remedy=error.remedy or "")
     backend.close()
     return BackendStatus(name, works=True, detail=detail)
-
-
-def lite_backend() -> Backend:
-    """Make the built-in backend."""
-    from .lite.backend import LiteBackend
-
-    return LiteBackend()
 
 
 def _probe_server() -> tuple[Backend, str]:
@@ -199,7 +194,7 @@ def _probe_ollama() -> tuple[Backend, str]:
 
 
 def _probe_lite() -> tuple[Backend, str]:
-    return lite_backend(), "text layers, else a small OCR"
+    return backends.LiteBackend(), "text layers, else a small OCR"
 
 
 _Probe = Callable[[], tuple[Backend, str]]

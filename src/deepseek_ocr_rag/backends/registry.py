@@ -9,17 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from .. import backends  # each of which is imported when it is first named
 from ..errors import ConfigurationError
 from ..setting_names import near_name
-from .auto import choose_backend, lite_backend
 from .base import Backend
-from .local.backend import LocalBackend
-from .local.devices import devices_of_environment
-from .official.backend import OfficialBackend
-from .remote.ollama import OllamaBackend
-from .remote.server import ServerBackend
-from .replay import ReplayBackend
-from .transformers.backend import TransformersBackend
 
 __all__ = ["CHOICES", "backend_named"]
 
@@ -41,38 +34,52 @@ class _Allowed:
 
 
 def _auto() -> Backend:
+    from .auto import choose_backend
+
     choice = choose_backend()
     _log.info("backend %s: %s", choice.backend.name, choice.reason)
     return choice.backend
 
 
 def _local(model: str) -> Backend:
-    return LocalBackend(model, devices=devices_of_environment())
+    from .local.devices import devices_of_environment
+
+    return backends.LocalBackend(model, devices=devices_of_environment())
 
 
 def _official(model: str, allowed: _Allowed) -> Backend:
     python = os.environ.get("DSOCR_OFFICIAL_PYTHON") or None
-    return OfficialBackend(model, allow_remote_code=allowed.remote_code, python=python)
+    return backends.OfficialBackend(model, allow_remote_code=allowed.remote_code, python=python)
+
+
+def _server(url: str) -> Backend:
+    return backends.ServerBackend(url)
+
+
+def _transformers(model: str) -> Backend:
+    return backends.TransformersBackend(model)
+
+
+def _wanted_model() -> str:
+    return os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL
 
 
 _FACTORIES: Final[Mapping[str, Callable[[str, _Allowed], Backend]]] = {
     "auto": lambda _, __: _auto(),
-    "lite": lambda _, __: lite_backend(),
-    "ollama": lambda _, allowed: OllamaBackend(allow_remote=allowed.remote),
-    "ollama/<model>": lambda model, allowed: OllamaBackend(model, allow_remote=allowed.remote),
-    "server": lambda _, __: ServerBackend(os.environ.get("DSOCR_SERVER_URL") or DEFAULT_SERVER),
-    "server:<base url>": lambda url, _: ServerBackend(url),
-    "local": lambda _, __: _local(os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL),
+    "lite": lambda _, __: backends.LiteBackend(),
+    "ollama": lambda _, allowed: backends.OllamaBackend(allow_remote=allowed.remote),
+    "ollama/<model>": lambda model, allowed: backends.OllamaBackend(
+        model, allow_remote=allowed.remote
+    ),
+    "server": lambda _, __: _server(os.environ.get("DSOCR_SERVER_URL") or DEFAULT_SERVER),
+    "server:<base url>": lambda url, _: _server(url),
+    "local": lambda _, __: _local(_wanted_model()),
     "local:<folder or hub id>": lambda model, _: _local(model),
-    "transformers": lambda _, __: TransformersBackend(
-        os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL
-    ),
-    "transformers:<folder or hub id>": lambda model, _: TransformersBackend(model),
-    "official": lambda _, allowed: _official(
-        os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL, allowed
-    ),
+    "transformers": lambda _, __: _transformers(_wanted_model()),
+    "transformers:<folder or hub id>": lambda model, _: _transformers(model),
+    "official": lambda _, allowed: _official(_wanted_model(), allowed),
     "official:<folder or hub id>": _official,
-    "replay:<file>": lambda path, _: ReplayBackend.from_file(path),
+    "replay:<file>": lambda path, _: backends.ReplayBackend.from_file(path),
 }
 """By form of the name: a function that makes the backend.
 

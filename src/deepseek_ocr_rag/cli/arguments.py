@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-from ..backends.remote.ollama_models import LAYOUT_MODEL, MODEL
+from ..model.ollama_names import LAYOUT_MODEL, MODEL
 from ..version import __version__
 from .batches.batch_options import add_batch_options, add_estimate_options
 from .document_options import add_answering, add_files, add_reader, add_reading

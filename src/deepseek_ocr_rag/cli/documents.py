@@ -12,12 +12,11 @@ from tempfile import TemporaryFile
 from typing import IO, BinaryIO, Final
 
 from ..errors import ConfigurationError, LimitExceededError, SourceError
-from ..sources.checked_requests import public_name
-from ..sources.fetch import download, is_url
 from ..sources.fetch_policy import FetchPolicy
 from ..sources.folder_files import documents_in
 from ..sources.limits import Limits
 from ..sources.source import SourceInput, open_source, parse_page_selection
+from ..sources.urls import is_url, public_name
 from .exit_codes import report_error
 
 __all__ = ["Documents", "NamedDocument", "given_limits", "limits_of"]
@@ -98,6 +97,8 @@ class Documents:
                 self._looked_at(self._copied(_standard_input(), "standard input"), "-", "stdin")
             ]
         if is_url(name) and self._options.allow_url:
+            from ..sources.fetch import download
+
             label = public_name(name)
             with closing(download(name, FetchPolicy())) as pieces:
                 file = self._copied(pieces, label)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..backends.layout_model.layout_model import make_layout_model
-from ..backends.remote.ollama_models import LAYOUT_MODEL
+from ..model.ollama_names import LAYOUT_MODEL
 from .output import print_note, print_output
 
 __all__ = ["make_ollama_model"]

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from ..backends.registry import backend_named
-from ..backends.remote.remote_backend import RemoteBackend
 from ..document.types import OcrDocument, Page
 from ..errors import ConfigurationError, SourceError
 from ..export.filenames import distinct_stems
@@ -19,7 +18,6 @@ from ..model.prompts import MODES
 from ..reading.progress_bar import ProgressBar
 from ..reading.reader import Reader
 from ..service.client.service_address import names_service, service_of
-from ..service.client.service_reader import ServiceReader
 from ..sources.source import Source, open_source
 from ..text.visible import json_line, visible_line
 from .documents import Documents, NamedDocument, limits_of
@@ -98,13 +96,14 @@ def reader_for(options: argparse.Namespace) -> Iterator[Reader]:
             check()
         limits = {name: getattr(options, name) for name in ("concurrency", "timeout", "wait")}
         given = {name: value for name, value in limits.items() if value is not None}
-        if given and not isinstance(backend, RemoteBackend):
+        limit = getattr(backend, "limit", None)
+        if given and limit is None:
             raise ConfigurationError(
                 f"--{next(iter(given))} is only for the backends 'server' and 'ollama'",
                 remedy=f"Leave it out with {backend.name!r}.",
             )
-        if isinstance(backend, RemoteBackend):
-            backend.limit(**given)
+        if limit is not None:
+            limit(**given)
         with Reader(
             backend,
             resolution=options.resolution,
@@ -116,7 +115,9 @@ def reader_for(options: argparse.Namespace) -> Iterator[Reader]:
             yield reader
 
 
-def _service_reader(options: argparse.Namespace) -> ServiceReader:
+def _service_reader(options: argparse.Namespace) -> Reader:
+    from ..service.client.service_reader import ServiceReader
+
     given = [name for name in ("concurrency", "timeout") if getattr(options, name) is not None]
     if given:
         raise ConfigurationError(

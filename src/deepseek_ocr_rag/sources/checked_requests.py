@@ -8,13 +8,12 @@ environment are not used, and redirects are left to the caller.
 
 from __future__ import annotations
 
-import re
 import socket
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import httpx
 
@@ -27,22 +26,8 @@ __all__ = [
     "checked_client",
     "checked_request",
     "parsed_url",
-    "public_name",
     "too_slow",
 ]
-
-_AUTHORITY_END: Final = re.compile(r"[/?#]")
-_HOST_AND_PORT: Final = re.compile(r"(\[[^\]]*\]|[^:]*)(:[0-9]*)?")
-
-
-def public_name(url: str) -> str:
-    """Remove the user name and password from a URL."""
-    scheme, _, rest = url.partition("://")
-    authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
-    if "@" not in authority and not _HOST_AND_PORT.fullmatch(authority):
-        # Such a URL is not valid; what follows the colon may begin a password with a "/".
-        authority = rest[: rest.rfind("@") + 1]
-    return f"{scheme}://{authority.rpartition('@')[2]}{rest[len(authority) :]}"
 
 
 class RequestDeadline:

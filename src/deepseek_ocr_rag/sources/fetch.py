@@ -6,7 +6,6 @@ hosts on the public internet are contacted: see :mod:`.checked_requests`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
@@ -18,19 +17,12 @@ from .checked_requests import (
     checked_client,
     checked_request,
     parsed_url,
-    public_name,
     too_slow,
 )
 from .fetch_policy import FetchPolicy
+from .urls import public_name
 
-__all__ = ["download", "is_url"]
-
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-
-
-def is_url(text: str) -> bool:
-    """Whether a source has the form of a URL, with any scheme."""
-    return _SCHEME.match(text) is not None
+__all__ = ["download"]
 
 
 def download(url: str, policy: FetchPolicy) -> Generator[bytes, None, None]:

@@ -27,11 +27,10 @@ from ..errors import (
 )
 from ..setting_names import near_name
 from .allowed_paths import FileInside
-from .checked_requests import public_name
-from .fetch import download, is_url
 from .fetch_policy import FetchPolicy
 from .limits import Limits
 from .renderers.content import Content, too_large
+from .urls import is_url, public_name
 
 __all__ = ["SourceInput", "read_input"]
 
@@ -194,6 +193,8 @@ def _from_url(
             source=label,
             remedy="Download the file first, or pass allow_urls=True.",
         )
+    from .fetch import download  # it imports an HTTP client, which takes 0.1 s
+
     policy = allow_urls if isinstance(allow_urls, FetchPolicy) else FetchPolicy()
     with closing(download(url, policy)) as pieces:
         return _nonempty(Content.from_stream(label, pieces, limits))

@@ -16,9 +16,9 @@ from .checked_requests import (
     checked_client,
     checked_request,
     parsed_url,
-    public_name,
 )
 from .fetch_policy import FetchPolicy
+from .urls import public_name
 
 __all__ = ["check_post", "post"]
 

@@ -16,16 +16,10 @@ from typing import Final
 
 from ...errors import BackendError, BackendUnavailableError, ConfigurationError
 from ...hosts import is_this_machine
+from ...model.ollama_names import LAYOUT_MODEL, MODEL, meant_model
 from ...ollama_address import ollama_headers, ollama_url
 from ..remote.json_exchange import without_credentials
-from ..remote.ollama_models import (
-    FIRST_HIDING_VERSION,
-    LAYOUT_MODEL,
-    MODEL,
-    OllamaFacts,
-    ShownModel,
-    meant_model,
-)
+from ..remote.ollama_models import FIRST_HIDING_VERSION, OllamaFacts, ShownModel
 from .modelfile import blob_digest, model_paths, parameters
 from .ollama_store import OllamaStore
 from .shown_file import ModelFile, open_model_file

@@ -30,6 +30,7 @@ from ...errors import (
     SourceError,
 )
 from ...hosts import is_this_machine
+from ...model.ollama_names import MODEL
 from ...ollama_address import ollama_headers, ollama_url
 from ...setting_names import with_known_settings
 from ...text.excerpt import excerpt
@@ -40,7 +41,7 @@ from ..page_images import CONTEXT_TOKENS, new_tokens, png_bytes, request_as
 from .concurrent_requests import Failure, ReadPage
 from .hidden_tokens import OLLAMA_CURE, hidden_warning
 from .json_exchange import without_credentials
-from .ollama_models import FIRST_HIDING_VERSION, MODEL, OllamaFacts
+from .ollama_models import FIRST_HIDING_VERSION, OllamaFacts
 from .ollama_reply import OllamaReply, added_tokens
 from .picture_warnings import picture_warnings
 from .remote_backend import WAIT_SECONDS, BrokenOff, RemoteBackend

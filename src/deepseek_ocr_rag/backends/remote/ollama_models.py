@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ...errors import BackendError, BackendReplyError, BackendUnavailableError
+from ...model.ollama_names import MODEL, meant_model
 from ...ollama_address import is_cloud_model
 from ...text.excerpt import excerpt
 from .json_exchange import JsonAnswer, fetch_json, without_credentials
@@ -15,12 +16,9 @@ from .json_exchange import JsonAnswer, fetch_json, without_credentials
 __all__ = [
     "FIRST_HIDING_VERSION",
     "FIRST_VERSION",
-    "LAYOUT_MODEL",
-    "MODEL",
     "InstalledModel",
     "OllamaFacts",
     "ShownModel",
-    "meant_model",
 ]
 
 FIRST_VERSION: Final = (0, 13, 0)
@@ -29,12 +27,6 @@ FIRST_VERSION: Final = (0, 13, 0)
 FIRST_HIDING_VERSION: Final = (0, 30, 0)
 """The first Ollama that runs llama.cpp's server, which drops control tokens from replies and
 puts a line end after the picture by itself. Seen: 0.24 does not, 0.33 does."""
-
-MODEL: Final = "deepseek-ocr"
-"""The model's name in Ollama's library."""
-
-LAYOUT_MODEL: Final = "deepseek-ocr-layout"
-"""The name of the model that ``dsocr ollama-model`` makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +48,6 @@ class ShownModel:
     template: str = ""
     parameters: str = ""  # one a line
     system: str = ""  # the system prompt
-
-
-def meant_model(names: Sequence[str], wanted: str | None = None) -> str | None:
-    """Choose the installed model that the user means; None if it is not installed.
-
-    A model that ``dsocr ollama-model`` made goes before the published one, and the published one
-    before copies under other names; of equals, Ollama's newest goes first.
-
-    Args:
-        names: The installed models, newest first.
-        wanted: A name; without a tag it means any tag, ``latest`` first. None means the best
-            deepseek-ocr.
-
-    Example:
-        >>> meant_model(["deepseek-ocr:3b"], "deepseek-ocr")
-        'deepseek-ocr:3b'
-        >>> meant_model(["deepseek-ocr:3b", "deepseek-ocr-layout:latest"])
-        'deepseek-ocr-layout:latest'
-    """
-    if wanted is not None:
-        if wanted in names or f"{wanted}:latest" in names:
-            return wanted
-        tagless = ":" not in wanted.rpartition("/")[2]
-        return next((n for n in names if tagless and n.startswith(f"{wanted}:")), None)
-    ranks = {
-        name: (not name.startswith(LAYOUT_MODEL), not name.startswith(MODEL))
-        for name in names
-        if MODEL in name.lower()
-    }
-    return min(ranks, key=ranks.__getitem__, default=None)
 
 
 @dataclass(frozen=True, slots=True)

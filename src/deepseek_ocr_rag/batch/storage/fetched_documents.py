@@ -22,11 +22,10 @@ from ...errors import (
     SourceNotAllowedError,
     SourceNotFoundError,
 )
-from ...sources.checked_requests import public_name
-from ...sources.fetch import download
 from ...sources.fetch_policy import FetchPolicy
 from ...sources.limits import Limits
 from ...sources.source import Source, open_source
+from ...sources.urls import public_name
 from .locations import is_remote, is_web, located, shown_uri
 
 __all__ = ["FetchedDocuments"]
@@ -150,6 +149,8 @@ class FetchedDocuments:
                 source=public_name(uri),
                 remedy="Download the file first, or pass allow_urls=True.",
             )
+        from ...sources.fetch import download
+
         return download(uri, self._urls)
 
     def _forget(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ...errors import ConfigurationError, MissingExtraError
 from ...installing import install_command
-from ...sources.checked_requests import public_name
+from ...sources.urls import public_name
 
 __all__ = ["StoragePath", "is_remote", "is_web", "located", "shown_uri"]
 

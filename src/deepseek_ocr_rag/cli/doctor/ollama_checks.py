@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ...backends.auto import ANSWER_SECONDS, CONNECT_SECONDS
 from ...backends.layout_model.layout_model import hides_layout
-from ...backends.remote.ollama_models import OllamaFacts, meant_model
+from ...backends.remote.ollama_models import OllamaFacts
 from ...errors import DeepSeekOCRError
 from ...hosts import is_this_machine
+from ...model.ollama_names import meant_model
 from ...ollama_address import ollama_headers, ollama_url
 from .check import Check
 

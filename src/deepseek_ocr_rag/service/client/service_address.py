@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-import httpx
-
 from ...errors import ConfigurationError
 from ...text.excerpt import excerpt
 
@@ -79,6 +77,8 @@ def service_url(url: str) -> str:
     Raises:
         ConfigurationError: If it is not a URL, or has a user, a query or a fragment.
     """
+    import httpx  # 0.1 s, which a command that names no service does not need
+
     try:
         parts = urlsplit(url)
         _ = parts.port, httpx.URL(url).host  # each refuses URLs that the other takes

@@ -18,7 +18,8 @@ from starlette.requests import Request
 
 from ...errors import ConfigurationError, JobNotFoundError, SourceNotAllowedError
 from ...http_replies import parse_json
-from ...sources.fetch import download, is_url
+from ...sources.fetch import download
+from ...sources.urls import is_url
 from ..api.asker import owner_of, queue_of, settings_of
 from ..api.form_parts import FormPart
 from ..api.upload_routes import store_content
