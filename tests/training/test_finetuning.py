@@ -6,14 +6,17 @@ import errno
 import json
 import os
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
 
 from deepseek_ocr_rag import TransformersBackend
+from deepseek_ocr_rag.backends.transformers.generation import image_features
 from deepseek_ocr_rag.backends.transformers.model_loading import load_model
 from deepseek_ocr_rag.cli import commands
 from deepseek_ocr_rag.cli.main import main
@@ -21,9 +24,11 @@ from deepseek_ocr_rag.cli.shutdown import TerminatedBySignal
 from deepseek_ocr_rag.cli.training import data_options
 from deepseek_ocr_rag.errors import BackendUnavailableError, ConfigurationError, OutputError
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
+from deepseek_ocr_rag.model.views import PageViews
 from deepseek_ocr_rag.training import (
     AdapterSettings,
     FineTuning,
+    batches,
     evaluate,
     fine_tune,
     merge,
@@ -50,6 +55,19 @@ def trained(
     assert result.before is not None
     assert result.best is not None
     return folder, told
+
+
+@pytest.fixture
+def to_learn(data: Path, tmp_path: Path) -> Path:
+    """The three samples that are not judged by."""
+    folder = tmp_path / "to_learn"
+    folder.mkdir()
+    lines = (data / "train.jsonl").read_text().splitlines()[:3]
+    for line in lines:
+        name = json.loads(line)["images"][0]
+        (folder / name).write_bytes((data / name).read_bytes())
+    (folder / "train.jsonl").write_text("\n".join(lines))
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -100,6 +118,27 @@ def test_training_changes_the_adapter_and_tells_what_it_judged(adapter: Path) ->
     assert changed == (best["step"] > 0)
 
 
+@pytest.mark.parametrize(("targets", "times"), [(("attention",), 3), (("vision",), 6)])
+def test_pictures_are_computed_again_only_if_the_towers_learn(
+    folders: dict[str, Path],
+    to_learn: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    targets: tuple[str, ...],
+    times: int,
+) -> None:
+    computed: list[Sequence[PageViews]] = []
+
+    def counted(model: PreTrainedModel, views: Sequence[PageViews]) -> list[torch.Tensor]:
+        computed.append(views)
+        return image_features(model, views)
+
+    monkeypatch.setattr(batches, "image_features", counted)
+    settings = replace(QUICK, adapter=AdapterSettings(targets=targets), held_out=0.0)
+    fine_tune(folders["deepseek-ocr"], to_learn, tmp_path / "out", settings)
+    assert len(computed) == times
+
+
 def test_training_learns(trained: tuple[Path, list[str]]) -> None:
     _, told = trained
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in told if "loss" in line]
@@ -119,7 +158,7 @@ def test_a_full_folder_is_not_written_into(
 
 
 def test_a_resumed_training_ends_where_a_whole_one_does(
-    folders: dict[str, Path], data: Path, tmp_path: Path
+    folders: dict[str, Path], to_learn: Path, tmp_path: Path
 ) -> None:
     """To the last bit: weights, moments and random numbers. The learning rate still rises when it is
     interrupted, and the adapter drops some of its inputs at random."""
@@ -134,14 +173,8 @@ def test_a_resumed_training_ends_where_a_whole_one_does(
         device="cpu",
         patience=0,
     )
-    only = tmp_path / "train.jsonl"
-    for line in (data / "train.jsonl").read_text().splitlines()[:3]:
-        with only.open("a") as file:
-            file.write(line + "\n")
-        name = json.loads(line)["images"][0]
-        (tmp_path / name).write_bytes((data / name).read_bytes())
     base = folders["deepseek-ocr"]
-    fine_tune(base, only, whole, settings)
+    fine_tune(base, to_learn, whole, settings)
 
     class StoppedError(Exception):
         """The machine goes down."""
@@ -151,10 +184,10 @@ def test_a_resumed_training_ends_where_a_whole_one_does(
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        fine_tune(base, only, parts, settings, told=stop)
+        fine_tune(base, to_learn, parts, settings, told=stop)
     with pytest.raises(ConfigurationError, match="not those"):
-        fine_tune(base, only, parts, replace(settings, learning_rate=1e-3), resume=True)
-    result = fine_tune(base, only, parts, settings, resume=True)
+        fine_tune(base, to_learn, parts, replace(settings, learning_rate=1e-3), resume=True)
+    result = fine_tune(base, to_learn, parts, settings, resume=True)
     assert result.steps == 6
     one, other = (load_file(each / "training_state.safetensors") for each in (whole, parts))
     assert one.keys() == other.keys()

@@ -13,8 +13,9 @@ from deepseek_ocr_rag.backends.transformers.generation import image_features
 from deepseek_ocr_rag.backends.transformers.model_loading import load_model
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
+from deepseek_ocr_rag.training import batches as batches_module
 from deepseek_ocr_rag.training import read_samples
-from deepseek_ocr_rag.training.batches import batch_loss, batches
+from deepseek_ocr_rag.training.batches import FrozenVision, batch_loss, batches
 from deepseek_ocr_rag.training.loss import plain_features, with_pictures
 from deepseek_ocr_rag.training.targets import EncodedPage, encode_all
 from deepseek_ocr_rag.training.window import reference_window
@@ -65,6 +66,26 @@ def test_a_batch_has_the_loss_of_what_is_written_token_by_token(model_and_pages:
         loss = batch_loss(model, pages[:2])
     assert len(expected) == sum(page.answer for page in pages[:2])
     torch.testing.assert_close(loss, -expected.mean(), rtol=1e-4, atol=1e-5)
+
+
+def test_pictures_of_frozen_towers_are_computed_once_and_change_no_bit(
+    model_and_pages: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, pages = model_and_pages
+    computed: list[int] = []
+
+    def counted(model: PreTrainedModel, views: Any) -> list[torch.Tensor]:
+        computed.append(len(views))
+        return image_features(model, views)
+
+    with torch.no_grad():
+        expected = batch_loss(model, pages[:2])
+        monkeypatch.setattr(batches_module, "image_features", counted)
+        frozen = FrozenVision(model, pages)
+        for _ in range(2):
+            found = batch_loss(model, pages[:2], [frozen.features(0), frozen.features(1)])
+            assert torch.equal(found, expected)
+    assert computed == [1, 1]
 
 
 def test_full_attention_is_another_loss_for_a_model_with_a_window(

@@ -16,7 +16,7 @@ from .loss import IGNORED, answer_loss, with_pictures
 from .targets import EncodedPage
 from .window import training_masks
 
-__all__ = ["batch_loss", "batches"]
+__all__ = ["FrozenVision", "batch_loss", "batches"]
 
 
 def batches(count: int, size: int, *, seed: int, first: int = 0) -> Iterator[list[int]]:
@@ -39,13 +39,40 @@ def batches(count: int, size: int, *, seed: int, first: int = 0) -> Iterator[lis
             yield batch
 
 
+class FrozenVision:
+    """Computes what towers and projector make of each page, once, since they are not trained.
+
+    It is kept in main memory, where it takes less than the page's pixels.
+    """
+
+    def __init__(self, model: PreTrainedModel, pages: Sequence[EncodedPage]) -> None:
+        self._model, self._pages = model, pages
+        self._features: dict[int, Tensor] = {}
+
+    def features(self, index: int) -> Tensor:
+        """Those of a page: ``(image tokens, width)``."""
+        if index not in self._features:
+            with torch.no_grad():
+                (found,) = image_features(self._model, [self._pages[index].views])
+            self._features[index] = found.cpu()
+        return self._features[index]
+
+
 def batch_loss(
-    model: PreTrainedModel, pages: Sequence[EncodedPage], *, vision: bool = False
+    model: PreTrainedModel,
+    pages: Sequence[EncodedPage],
+    features: Sequence[Tensor] | None = None,
+    *,
+    vision: bool = False,
 ) -> Tensor:
     """The loss of some pages: the mean over all tokens of their answers, end tokens included.
 
-    ``vision`` says whether the towers or the projector are trained; otherwise no gradients are kept
-    for them.
+    Args:
+        model: The model.
+        pages: The pages.
+        features: Of each page, as :class:`FrozenVision` gives them; None computes them.
+        vision: Whether the towers or the projector are trained; otherwise no gradients are kept for
+            them.
     """
     length = max(len(page.ids) for page in pages)
     ids = torch.full((len(pages), length), PAD)
@@ -56,11 +83,12 @@ def batch_loss(
         labels[row, page.prompt : len(tokens)] = tokens[page.prompt :]
     device = next(model.get_input_embeddings().parameters()).device
     ids, labels = ids.to(device), labels.to(device)
-    with nullcontext() if vision else torch.no_grad():
-        features = torch.cat(image_features(model, [page.views for page in pages]))
+    if features is None:
+        with nullcontext() if vision else torch.no_grad():
+            features = image_features(model, [page.views for page in pages])
     return answer_loss(
         model,
-        with_pictures(model, ids, features),
+        with_pictures(model, ids, torch.cat([each.to(device) for each in features])),
         labels,
         first=min(page.prompt for page in pages),
         attention=training_masks(model, [page.prompt for page in pages], length),

@@ -16,7 +16,7 @@ from ..backends.transformers.model_loading import load_model
 from ..model.checkpoint import Checkpoint
 from ..model.tokenizer import ModelTokenizer
 from .adapters import add_adapter, recompute_activations
-from .batches import batch_loss, batches
+from .batches import FrozenVision, batch_loss, batches
 from .finetuning_settings import FineTuning
 from .judging.evaluation import Evaluation, write_report
 from .judging.judgements import Judge, Judgement
@@ -105,6 +105,7 @@ class TrainingRun:
             # A training that is interrupted before its next judgement can be resumed, too.
             self._save_state(optimizer)
         own = self._own_batches(len(learnt))
+        frozen = None if self._vision else FrozenVision(self._model, learnt)
         self._model.train()
 
         def gradients_of(_: int) -> Tensor:
@@ -113,7 +114,8 @@ class TrainingRun:
             # What dropout drops must not depend on earlier steps or on the number of processes.
             torch.manual_seed(random.Random(f"{settings.seed} {number}").getrandbits(63))  # noqa: S311 - no secret
             with self._half:
-                loss = batch_loss(self._model, pages, vision=self._vision)
+                features = [frozen.features(index) for index in batch] if frozen else None
+                loss = batch_loss(self._model, pages, features, vision=self._vision)
             (loss / self._accumulate).backward()  # type: ignore[no-untyped-call]
             return loss.detach()
 
