@@ -11,8 +11,8 @@ characters or more count. The whole backend runs, as in the pipeline: a page who
 text layer is not usable is read as a picture.
 
 *Word recall* is the share of the ground truth's words that were read, as multisets;
-*precision* is the share of the words read that are in the ground truth. Words are
-separated by white space, case-folded, with quotes and dashes unified and without
+*precision* is the share of the words read that are in the ground truth. Words are stripped of
+markup as above, separated by white space, case-folded, with quotes and dashes unified and without
 punctuation at their ends; empty ones do not count. The ``tesseract`` binary reads the
 same pixels (long side at most 2304, as the pipeline renders), in English, with its
 defaults.
@@ -95,7 +95,7 @@ class Score:
     seconds: list[float] = field(default_factory=list)
 
     def add(self, truth: str, found: str, seconds: float) -> None:
-        wanted, read = words(truth), words(found)
+        wanted, read = words(plain(truth)), words(plain(found))
         self.hits += sum((wanted & read).values())
         self.wanted += sum(wanted.values())
         self.read += sum(read.values())
