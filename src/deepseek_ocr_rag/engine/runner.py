@@ -160,10 +160,13 @@ class Runner:
         self._step_graphs.compile(1, self._slots.padding_slot)
 
     @torch.inference_mode()
-    def capture_vision(self, view_sides: Iterable[int]) -> None:
-        """Capture the graphs of the vision towers, which outlive :meth:`resize`."""
+    def capture_vision(self, view_sides: Sequence[int], *, rehearsed: bool = False) -> None:
+        """Capture the graphs of the vision towers, which outlive :meth:`resize`.
+
+        ``rehearsed`` says that a runner of the same shape was told to :meth:`compile_vision`.
+        """
         with self._on_stream():
-            self._vision.capture(view_sides)
+            self._vision.capture(view_sides, rehearsed=rehearsed)
 
     @torch.inference_mode()
     def capture(self, least_rows: int = 1, *, rehearsed: int = 0) -> None:
