@@ -148,6 +148,9 @@ def test_a_whole_page_goes_through_the_first_tower_beside_its_tiles(
     done.clear()
     vision.embed([page] * 6)
     assert done[0] == "6 here"
+    done.clear()
+    Vision(golden_config, golden_weights.vision, capture=True, side_by_side=False).embed([page])
+    assert done[:2] == ["1 here", "2 here"]
 
 
 def test_tiles_are_made_when_the_tower_has_begun_with_the_whole_page(

@@ -57,14 +57,20 @@ class Vision:
 
     Calls share buffers, so they must be made from one thread and on one CUDA stream. The weights
     determine the device and type. ``capture`` says whether to capture a CUDA graph for each number
-    of views when it first occurs; None means yes on a GPU.
+    of views when it first occurs; None means yes on a GPU. ``side_by_side`` says whether whole pages go
+    through the first tower beside tiles, see :func:`.view_batches.goes_beside`.
 
     Raises:
         ConfigurationError: If the weights do not belong to the configuration.
     """
 
     def __init__(
-        self, config: EngineConfig, weights: VisionWeights, *, capture: bool | None = None
+        self,
+        config: EngineConfig,
+        weights: VisionWeights,
+        *,
+        capture: bool | None = None,
+        side_by_side: bool = True,
     ) -> None:
         self._patch = config.sam.patch
         self._weights = weights
@@ -72,7 +78,7 @@ class Vision:
         self._device = weights.view_end.device
         capture = self._device.type == "cuda" if capture is None else capture
         self._graphs = GraphPool() if capture else None
-        self._graphs_beside = GraphPool(on_own_stream=True) if capture else None
+        self._graphs_beside = GraphPool(on_own_stream=True) if capture and side_by_side else None
         self._rows_of, self._second = _second_tower(config, weights, self._graphs)
 
     def embed(self, pages: Sequence[Views]) -> list[Tensor]:
@@ -186,8 +192,9 @@ class Vision:
         return [torch.cat(list(batches)) for batches in parts]
 
     def _graph(self, size: int, side: int, *, rehearsed: bool = False) -> VisionGraph | None:
-        is_beside = goes_beside(size, self._patches(side))
-        pool = self._graphs_beside if is_beside else self._graphs
+        pool = self._graphs
+        if self._graphs_beside is not None and goes_beside(size, self._patches(side)):
+            pool = self._graphs_beside
         if pool is None:
             return None
         blank = partial(self._blank, size, side)

@@ -37,7 +37,7 @@ WHOLE_PAGE: Final = 4096
 pixels beside its tiles."""
 
 MOST_BESIDE: Final = 4 * WHOLE_PAGE
-"""Most patches that do so, those of the pages of a prefill. They need memory of their own, 0.3 GiB."""
+"""Most patches that do so, those of the pages of a prefill. They need memory of their own, 0.36 GiB."""
 
 ROWS: Final = (512, 896, 1792, 2688, 3456)
 """Numbers of rows that go through the second tower at once: those of a page of two tiles, and of one to
