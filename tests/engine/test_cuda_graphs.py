@@ -16,7 +16,8 @@ from deepseek_ocr_rag.engine import compile_ahead, cuda_graphs
 from deepseek_ocr_rag.engine.compile_ahead import few_layers, stand_in
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import Runner
-from deepseek_ocr_rag.engine.vision.towers import Vision, usable_sizes
+from deepseek_ocr_rag.engine.vision.towers import Vision
+from deepseek_ocr_rag.engine.vision.view_batches import usable_sizes
 
 
 class Graph:
@@ -67,22 +68,36 @@ def test_a_capture_that_fails_is_ended(happened):
     assert happened == ["begin", "end"]
 
 
-def test_towers_are_run_before_they_are_captured(happened, monkeypatch):
+def captured_towers(happened, monkeypatch, *, rehearsed: bool) -> list[tuple[int, int]]:
+    """Capture two sizes of views; returns the number and side of the views of each run."""
     few = few_layers(tiny_engine.SECOND)
     weights = stand_in(few, "model", torch.device("cpu")).vision
     vision = Vision(few, weights, capture=True)
     seen = []
 
     def begin(views):
-        seen.append(len(views))
+        seen.append((len(views), views.shape[-1]))
         happened.append("work")
         return views
 
     monkeypatch.setattr(vision, "_begin", begin)
-    vision.capture((256, 128))
-    sizes = [size for side in (256, 128) for size in usable_sizes(vision._patches(side))]
-    assert seen == [size for size in sizes for _ in range(2)]
-    assert happened == ["work", "empty", "begin", "work", "end"] * len(sizes)
+    vision.capture((256, 128), rehearsed=rehearsed)
+    return seen
+
+
+BATCHES_OF_VIEWS = [(size, side) for side in (256, 128) for size in usable_sizes((side // 16) ** 2)]
+
+
+def test_towers_are_run_before_they_are_captured(happened, monkeypatch):
+    seen = captured_towers(happened, monkeypatch, rehearsed=False)
+    assert seen == [batch for batch in BATCHES_OF_VIEWS for _ in range(2)]
+    assert happened == ["work", "empty", "begin", "work", "end"] * len(BATCHES_OF_VIEWS)
+
+
+def test_of_towers_that_were_rehearsed_the_tables_are_filled_first(happened, monkeypatch):
+    seen = captured_towers(happened, monkeypatch, rehearsed=True)
+    assert seen == [(1, 256), (1, 128), *BATCHES_OF_VIEWS]
+    assert happened == ["work", "work", "empty", *["begin", "work", "end"] * len(BATCHES_OF_VIEWS)]
 
 
 def test_steps_of_more_rows_than_were_rehearsed_are_run_first(happened, monkeypatch):

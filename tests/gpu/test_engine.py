@@ -100,14 +100,14 @@ def test_alone_every_page_gets_the_published_tokens(golden_engine, golden_cases)
 def test_what_is_recorded_after_a_rehearsal_writes_them_too(
     golden_checkpoint, golden_cases
 ) -> None:
-    """Steps are not run before they are recorded: a table that a graph fills would be wrong elsewhere."""
+    """Nothing is run before it is recorded: a table that a graph fills would be wrong elsewhere."""
     slots, sides = 8, (1024, 640)
     rehearsing, runner = (
         golden_runner(golden_checkpoint, slots, max_prefill_tokens=2048) for _ in range(2)
     )
     rehearsing.compile_vision(sides)
     rehearsing.compile_decoder()
-    runner.capture_vision(sides)
+    runner.capture_vision(sides, rehearsed=True)
     runner.capture(rehearsed=slots)
     engine = Engine(runner, Scheduler(slots=slots, blocks=slots * 20), 8192)
     writings = [(case, engine.submit(task(case))) for case in golden_cases]

@@ -100,7 +100,7 @@ class Runner:
     each other down by more than they overlap (``benchmarks/NOTES.md``).
 
     ``blocks`` includes block 0; :meth:`resize` changes it. ``max_prefill_tokens`` is the number of
-    tokens in the largest prefill that is captured.
+    tokens in the largest prefill that is captured. ``side_by_side`` is as in :class:`.vision.towers.Vision`.
     """
 
     def __init__(
@@ -113,6 +113,7 @@ class Runner:
         blocks: int,
         cache: CacheType = "model",
         max_prefill_tokens: int = 8192,
+        side_by_side: bool = True,
     ) -> None:
         self.device = weights.decoder.head.device
         self._config = config.decoder
@@ -121,7 +122,7 @@ class Runner:
         self._cache_type = cache
         self._max_prefill_tokens = max_prefill_tokens
         self._slots = Slots.empty(slots, positions=config.decoder.max_positions, device=self.device)
-        self._vision = Vision(config, weights.vision)
+        self._vision = Vision(config, weights.vision, side_by_side=side_by_side)
         self.resize(blocks)
         self._stream = _cuda.Stream() if self.device.type == "cuda" else None
         self._block_table = np.zeros(tuple(self._slots.block_table.shape), np.int32)
@@ -160,10 +161,13 @@ class Runner:
         self._step_graphs.compile(1, self._slots.padding_slot)
 
     @torch.inference_mode()
-    def capture_vision(self, view_sides: Iterable[int]) -> None:
-        """Capture the graphs of the vision towers, which outlive :meth:`resize`."""
+    def capture_vision(self, view_sides: Sequence[int], *, rehearsed: bool = False) -> None:
+        """Capture the graphs of the vision towers, which outlive :meth:`resize`.
+
+        ``rehearsed`` says that a runner of the same shape was told to :meth:`compile_vision`.
+        """
         with self._on_stream():
-            self._vision.capture(view_sides)
+            self._vision.capture(view_sides, rehearsed=rehearsed)
 
     @torch.inference_mode()
     def capture(self, least_rows: int = 1, *, rehearsed: int = 0) -> None:

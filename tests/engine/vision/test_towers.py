@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from deepseek_ocr_rag.engine.vision import graphs
+from deepseek_ocr_rag.engine.vision import graphs, view_batches
 from deepseek_ocr_rag.engine.vision.towers import Vision
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.model.families import FAMILIES
@@ -97,13 +97,19 @@ def test_views_that_cannot_be_cut_into_patches_are_refused(vision, shape) -> Non
 class GraphOnCpu:
     """Computes again what a CUDA graph would replay, in buffers that keep what was in them."""
 
-    def __init__(self, compute, *examples, beside=None) -> None:
+    def __init__(
+        self, compute, *examples, beside=None, on_own_stream=False, rehearsed=False
+    ) -> None:
         self.compute, self.buffers = compute, [example.clone() for example in examples]
+        self.on_own_stream = on_own_stream
 
     def __call__(self, *given):
         for buffer, values in zip(self.buffers, given, strict=True):
             buffer[: len(values)] = values
         return self.compute(*self.buffers)[: len(given[0])].clone()
+
+    def wait(self) -> None:
+        pass
 
 
 def test_nothing_of_an_earlier_call_is_seen_in_a_graph(
@@ -116,6 +122,35 @@ def test_nothing_of_an_earlier_call_is_seen_in_a_graph(
     for pages in ([many, few], [few], [few, many]):
         for found, expected in zip(captured.embed(pages), vision.embed(pages), strict=True):
             assert (found - expected).abs().max() < 1e-4
+
+
+def test_a_whole_page_goes_through_the_first_tower_beside_its_tiles(
+    monkeypatch, golden_config, golden_weights
+) -> None:
+    """What both made is used only once both have ended."""
+    done: list[str] = []
+
+    class Graph(GraphOnCpu):
+        def __call__(self, *given):
+            done.append(f"{len(given[0])} {'beside' if self.on_own_stream else 'here'}")
+            return super().__call__(*given)
+
+        def wait(self) -> None:
+            done.append("wait")
+
+    monkeypatch.setattr(graphs, "VisionGraph", Graph)
+    monkeypatch.setattr(view_batches, "WHOLE_PAGE", 64)
+    monkeypatch.setattr(view_batches, "MOST_BESIDE", 4 * 64)
+    vision = Vision(golden_config, golden_weights.vision, capture=True)
+    page = random_page(128, (2, 1), seed=1)
+    vision.embed([page])
+    assert done[:3] == ["1 beside", "2 here", "wait"]
+    done.clear()
+    vision.embed([page] * 6)
+    assert done[0] == "6 here"
+    done.clear()
+    Vision(golden_config, golden_weights.vision, capture=True, side_by_side=False).embed([page])
+    assert done[:2] == ["1 here", "2 here"]
 
 
 def test_tiles_are_made_when_the_tower_has_begun_with_the_whole_page(

@@ -44,14 +44,18 @@ class WindowTuning:
 
     queries: int  # computed at once
     warps: int  # of a program
-    stages: int  # blocks that are loaded ahead (software pipelining)
+    stages: int  # blocks of keys that are loaded ahead (software pipelining); windows are one block
 
 
 WINDOWS: Final = WindowTuning(queries=64, warps=4, stages=1)
-SMALL_PICTURES: Final = WindowTuning(queries=128, warps=8, stages=3)
-LARGE_PICTURES: Final = WindowTuning(queries=64, warps=4, stages=3)
-"""The fastest found for windows of 14, pictures of 40 and of 64 patches
+PICTURES: Final = WindowTuning(queries=128, warps=8, stages=3)
+FEW_PICTURES: Final = WindowTuning(queries=64, warps=4, stages=3)
+"""The fastest found for windows of 14, and pictures of 40 and 64 patches
 (``benchmarks/engine/vision.py tilings``)."""
+
+MOST_OF_FEW: Final = 512
+"""Programs of :data:`PICTURES` up to which :data:`FEW_PICTURES` is faster: they run in one or two
+turns, of which the last is half empty."""
 
 
 @triton.jit(do_not_specialize=["grid"])
@@ -98,6 +102,24 @@ def _terms(
     tl.store(target, found, mask=inside[:, None] & (key < FILLED_UP)[None, :])
 
 
+@triton.jit
+def _patches_of(
+    first,
+    top,
+    left,
+    grid,
+    SIDE: tl.constexpr,
+    FILLED_UP: tl.constexpr,
+    QUERIES: tl.constexpr,
+):
+    """Return the patches of some queries of a window, and which of them exist."""
+    own = first + tl.arange(0, QUERIES)
+    row = own // FILLED_UP
+    column = own % FILLED_UP
+    asked = (row < SIDE) & (column < SIDE) & (top + row < grid) & (left + column < grid)
+    return tl.where(asked, (top + row) * grid + left + column, 0), asked
+
+
 @triton.jit(do_not_specialize=["grid"])
 def _within_windows(
     qkv,
@@ -112,7 +134,6 @@ def _within_windows(
     FILLED_UP: tl.constexpr,
     WIDTH: tl.constexpr,
     QUERIES: tl.constexpr,
-    STAGES: tl.constexpr,
 ):
     """Compute one head of one window: all keys at once, the queries in turn."""
     patches = grid * grid
@@ -123,41 +144,47 @@ def _within_windows(
     picture = tl.program_id(1) // (across * across)
     top = window // across * SIDE
     left = window % across * SIDE
-    channel = tl.arange(0, WIDTH)
+    channel = tl.arange(0, WIDTH)[None, :]
+    part = tl.arange(0, 2 * FILLED_UP)
     start = qkv + picture * patches * (3 * width) + head * WIDTH
+    own_terms = terms + (picture * heads + head).to(tl.int64) * patches * (2 * FILLED_UP)
+    patch, asked = _patches_of(0, top, left, grid, SIDE, FILLED_UP, QUERIES)
+    query = tl.load(start + patch[:, None] * (3 * width) + channel, mask=asked[:, None], other=0.0)
+    term = tl.load(
+        own_terms + patch[:, None] * (2 * FILLED_UP) + part[None, :],
+        mask=asked[:, None],
+        other=0.0,
+    )
 
     spot = tl.arange(0, FILLED_UP * FILLED_UP)
     row = spot // FILLED_UP
     column = spot % FILLED_UP
     real = (row < SIDE) & (column < SIDE) & (top + row < grid) & (left + column < grid)
-    seen = start + ((top + row) * grid + left + column) * (3 * width)
-    key = tl.load(width + seen[None, :] + channel[:, None], mask=real[None, :], other=0.0)
-    value = tl.load(2 * width + seen[:, None] + channel[None, :], mask=real[:, None], other=0.0)
     # Beyond the picture's edge the input is zero, so keys and values are the biases.
-    key_bias = tl.load(bias + width + head * WIDTH + channel)
-    value_bias = tl.load(bias + 2 * width + head * WIDTH + channel)
-    key = tl.where(real[None, :], key, key_bias[:, None])
-    value = tl.where(real[:, None], value, value_bias[None, :])
-    part = tl.arange(0, 2 * FILLED_UP)[:, None]
-    is_own = (part == row[None, :]) | (part == FILLED_UP + column[None, :])
+    seen = start + ((top + row) * grid + left + column) * (3 * width)
+    seen = tl.where(real, seen, bias + head * WIDTH)
+    key = tl.load(width + seen[:, None] + channel)
+    value = tl.load(2 * width + seen[:, None] + channel)
+    is_own = (part[:, None] == row[None, :]) | (part[:, None] == FILLED_UP + column[None, :])
     ones = is_own.to(key.dtype)
 
     inside = tl.minimum(SIDE, grid - top)
-    for first in tl.range(0, inside * FILLED_UP, QUERIES, num_stages=STAGES):
-        own = first + tl.arange(0, QUERIES)
-        asked = (own // FILLED_UP < SIDE) & (own % FILLED_UP < SIDE)
-        asked &= (top + own // FILLED_UP < grid) & (left + own % FILLED_UP < grid)
-        patch = tl.where(asked, (top + own // FILLED_UP) * grid + left + own % FILLED_UP, 0)
-        query = tl.load(
-            start + patch[:, None] * (3 * width) + channel[None, :], mask=asked[:, None], other=0.0
+    for first in tl.range(0, inside * FILLED_UP, QUERIES, num_stages=1):
+        # The next ones are on their way while these are computed.
+        next_patch, next_asked = _patches_of(
+            first + QUERIES, top, left, grid, SIDE, FILLED_UP, QUERIES
         )
-        offset = ((picture * heads + head).to(tl.int64) * patches + patch) * (2 * FILLED_UP)
-        term = tl.load(
-            terms + offset[:, None] + tl.arange(0, 2 * FILLED_UP)[None, :],
-            mask=asked[:, None],
+        next_query = tl.load(
+            start + next_patch[:, None] * (3 * width) + channel,
+            mask=next_asked[:, None],
             other=0.0,
         )
-        score = tl.dot(query, key, input_precision="ieee")
+        next_term = tl.load(
+            own_terms + next_patch[:, None] * (2 * FILLED_UP) + part[None, :],
+            mask=next_asked[:, None],
+            other=0.0,
+        )
+        score = tl.dot(query, tl.trans(key), input_precision="ieee")
         score = tl.dot(term, ones, score, input_precision="ieee")
         peak = tl.max(score, 1)
         weight = tl.exp2(score * factor - (peak * factor)[:, None])
@@ -165,11 +192,11 @@ def _within_windows(
         mixed = tl.dot(weight.to(value.dtype), value, input_precision="ieee")
         mixed = mixed * (1.0 / total)[:, None]
         target = result + (picture * patches + patch) * width + head * WIDTH
-        tl.store(
-            target[:, None] + channel[None, :],
-            mixed.to(result.dtype.element_ty),
-            mask=asked[:, None],
-        )
+        tl.store(target[:, None] + channel, mixed.to(result.dtype.element_ty), mask=asked[:, None])
+        patch = next_patch
+        asked = next_asked
+        query = next_query
+        term = next_term
 
 
 @triton.jit
@@ -213,7 +240,7 @@ def _over_pictures(
     ones = is_own.to(query.dtype)
 
     peak = tl.full([QUERIES], float("-inf"), tl.float32)
-    total = tl.zeros([QUERIES], tl.float32)
+    total = tl.zeros([QUERIES, BLOCK], tl.float32)
     mixed = tl.zeros([QUERIES, WIDTH], tl.float32)
     across: tl.constexpr = FILLED_UP // BLOCK
     for block in tl.range(0, across * across, num_stages=STAGES):
@@ -231,16 +258,19 @@ def _over_pictures(
             value = tl.load(2 * width + seen[:, None] + channel[None, :])
         term = tl.load(row_terms + top, mask=for_rows, other=0.0)
         term += tl.load(column_terms + left, mask=for_columns, other=0.0)
-        score = tl.dot(query, key, input_precision="ieee")
-        score = tl.dot(term, ones, score, input_precision="ieee")
+        # Waiting for the small product first is 6 % faster than last.
+        score = tl.dot(term, ones, input_precision="ieee")
+        score = tl.dot(query, key, score, input_precision="ieee")
         new_peak = tl.maximum(peak, tl.max(score, 1))
         weight = tl.exp2(score * factor - (new_peak * factor)[:, None])
         shrink = tl.exp2((peak - new_peak) * factor)
-        total = total * shrink + tl.sum(weight, 1)
+        # Columns of a block stay apart: each thread adds up its own, and they are joined once.
+        total = total * shrink[:, None]
+        total += tl.sum(tl.reshape(weight, [QUERIES, BLOCK, BLOCK]), 1)
         mixed = mixed * shrink[:, None]
         mixed += tl.dot(weight.to(value.dtype), value, input_precision="ieee")
         peak = new_peak
-    mixed = mixed * (1.0 / total)[:, None]
+    mixed = mixed * (1.0 / tl.sum(total, 1))[:, None]
     target = result + (picture * patches + patch) * width + head * WIDTH
     tl.store(
         target[:, None] + channel[None, :], mixed.to(result.dtype.element_ty), mask=asked[:, None]
@@ -307,11 +337,11 @@ def window_attention(
             FILLED_UP=filled_up,
             WIDTH=width,
             QUERIES=tuning.queries,
-            STAGES=tuning.stages,
             num_warps=tuning.warps,
         )
     else:
-        tuning = tuning or (SMALL_PICTURES if side < 64 else LARGE_PICTURES)
+        programs = triton.cdiv(grid * grid, PICTURES.queries) * pictures * heads
+        tuning = tuning or (PICTURES if programs > MOST_OF_FEW else FEW_PICTURES)
         launch(
             _over_pictures,
             (triton.cdiv(grid * grid, tuning.queries), pictures, heads),

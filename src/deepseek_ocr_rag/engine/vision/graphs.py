@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import torch
@@ -28,6 +28,9 @@ class VisionGraph:
         examples: An example of each argument.
         beside: A graph whose memory pool this one shares, so that the two must not run at the same
             time.
+        on_own_stream: Whether it runs beside the work of the current stream, which must
+            :meth:`wait` before it uses the result.
+        rehearsed: Whether arguments of this shape were computed before.
     """
 
     def __init__(
@@ -35,13 +38,16 @@ class VisionGraph:
         compute: Callable[..., Tensor],
         *examples: Tensor,
         beside: VisionGraph | None = None,
+        on_own_stream: bool = False,
+        rehearsed: bool = False,
     ) -> None:
+        self._on_own_stream = on_own_stream
         self._inputs = [example.clone() for example in examples]
         self._stream: Any = _cuda.Stream() if beside is None else beside._stream
         first = None if beside is None else beside._graph
         self._graph: torch.cuda.CUDAGraph
         self._graph, self._output = captured(
-            lambda: compute(*self._inputs), self._stream, first, rehearsed=False
+            lambda: compute(*self._inputs), self._stream, first, rehearsed=rehearsed
         )
 
     def __call__(self, *given: Tensor) -> Tensor:
@@ -50,26 +56,63 @@ class VisionGraph:
         Returns as many rows as the first argument has. What is missing of an argument is what an earlier
         call left there.
         """
+        if not self._on_own_stream:
+            return self._replay(given)
+        for values in given:
+            # It may be freed before the stream has read it.
+            values.record_stream(self._stream)
+        self._stream.wait_stream(_cuda.current_stream())
+        with _cuda.stream(self._stream):
+            return self._replay(given)
+
+    def _replay(self, given: Sequence[Tensor]) -> Tensor:
         for buffer, values in zip(self._inputs, given, strict=True):
             buffer[: len(values)].copy_(values)
         self._graph.replay()
         return self._output[: len(given[0])].clone()
 
+    def wait(self) -> None:
+        """Have the current stream wait for what runs on the graph's own."""
+        if self._on_own_stream:
+            _cuda.current_stream().wait_stream(self._stream)
+
 
 class GraphPool:
     """Graphs that share memory, captured when they are first asked for.
 
-    They must not run at the same time.
+    They must not run at the same time. ``on_own_stream`` is as in :class:`VisionGraph`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_own_stream: bool = False) -> None:
+        self._on_own_stream = on_own_stream
         self._graphs: dict[Hashable, VisionGraph] = {}
 
     def graph(
-        self, key: Hashable, compute: Callable[..., Tensor], examples: Callable[[], list[Tensor]]
+        self,
+        key: Hashable,
+        compute: Callable[..., Tensor],
+        examples: Callable[[], list[Tensor]],
+        *,
+        rehearsed: bool = False,
     ) -> VisionGraph:
-        """Return the graph of a key. ``examples`` makes an example of each argument of the work."""
+        """Return the graph of a key.
+
+        ``examples`` makes an example of each argument of the work; ``rehearsed`` is as in
+        :class:`VisionGraph`.
+        """
         if key not in self._graphs:
-            beside = next(iter(self._graphs.values()), None)
-            self._graphs[key] = VisionGraph(compute, *examples(), beside=beside)
+            self._graphs[key] = VisionGraph(
+                compute,
+                *examples(),
+                beside=next(iter(self._graphs.values()), None),
+                on_own_stream=self._on_own_stream,
+                rehearsed=rehearsed,
+            )
         return self._graphs[key]
+
+    def wait(self) -> None:
+        """Have the current stream wait for all of them."""
+        # They share a stream.
+        for graph in self._graphs.values():
+            graph.wait()
+            return

@@ -62,11 +62,12 @@ class SecondTower:
         tiles = torch.zeros(tiles_of_graph(size), 3, dtype=torch.int32, device=weight.device)
         return [rows, tiles]
 
-    def capture(self) -> None:
-        """Capture all graphs, the largest first."""
+    def capture(self, *, rehearsed: bool) -> None:
+        """Capture all graphs, the largest first; ``rehearsed`` as in :meth:`.towers.Vision.capture`."""
         if self._graphs is not None:
             for size in reversed(ROWS):
-                self._graphs.graph(size, self._compute, partial(self._examples, size))
+                examples = partial(self._examples, size)
+                self._graphs.graph(size, self._compute, examples, rehearsed=rehearsed)
 
     def compile(self) -> None:
         """Run once what is captured."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -22,7 +23,7 @@ from .qwen import Qwen
 from .sam import Sam
 from .second_tower import SecondTower
 from .token_order import ROW_END, token_order
-from .view_batches import batch_sizes, usable_sizes
+from .view_batches import batch_sizes, goes_beside, usable_sizes
 
 __all__ = ["Views", "Vision"]
 
@@ -56,14 +57,20 @@ class Vision:
 
     Calls share buffers, so they must be made from one thread and on one CUDA stream. The weights
     determine the device and type. ``capture`` says whether to capture a CUDA graph for each number
-    of views when it first occurs; None means yes on a GPU.
+    of views when it first occurs; None means yes on a GPU. ``side_by_side`` says whether whole pages go
+    through the first tower beside tiles, see :func:`.view_batches.goes_beside`.
 
     Raises:
         ConfigurationError: If the weights do not belong to the configuration.
     """
 
     def __init__(
-        self, config: EngineConfig, weights: VisionWeights, *, capture: bool | None = None
+        self,
+        config: EngineConfig,
+        weights: VisionWeights,
+        *,
+        capture: bool | None = None,
+        side_by_side: bool = True,
     ) -> None:
         self._patch = config.sam.patch
         self._weights = weights
@@ -71,6 +78,7 @@ class Vision:
         self._device = weights.view_end.device
         capture = self._device.type == "cuda" if capture is None else capture
         self._graphs = GraphPool() if capture else None
+        self._graphs_beside = GraphPool(on_own_stream=True) if capture and side_by_side else None
         self._rows_of, self._second = _second_tower(config, weights, self._graphs)
 
     def embed(self, pages: Sequence[Views]) -> list[Tensor]:
@@ -89,7 +97,7 @@ class Vision:
         """
         if not pages:
             return []
-        parts: list[Tensor] = []
+        parts: list[list[Tensor]] = []
         spans: list[list[_Span]] = [[] for _ in pages]
         end = 0
         # Tiles are asked for when the first tower already works on the whole pages.
@@ -101,14 +109,17 @@ class Vision:
                     waiting[views.shape[-1]].append((number, views))
             for group in waiting.values():
                 parts.append(self._encode([views for _, views in group]))
-                rows = parts[-1].shape[1]
+                rows = parts[-1][0].shape[1]
                 for number, views in group:
                     spans[number].append(_Span(end, rows))
                     end += len(views) * rows
         order = [self._order(page, own, end) for page, own in zip(pages, spans, strict=True)]
         # One gather serves all pages: putting each together from pieces would take ten launches.
         marks = (self._weights.view_end, self._weights.row_end)
-        together = [self._joined(parts), *(mark[None] for mark in marks if mark is not None)]
+        together = [
+            self._joined(self._finished(parts)),
+            *(mark[None] for mark in marks if mark is not None),
+        ]
         index = to_device(np.concatenate(order), self._device)
         return list(torch.split(torch.cat(together)[index], [len(each) for each in order]))
 
@@ -150,7 +161,7 @@ class Vision:
         Returns:
             ``(count, grid * grid, decoder width)``, where grid is side / 64 rounded up.
         """
-        rows = self._encode([views])
+        (rows,) = self._finished([self._encode([views])])
         joined = self._joined([rows])
         return joined.view(*rows.shape[:2], -1)[:, self._tokens_from :]
 
@@ -158,8 +169,8 @@ class Vision:
         """Compute what is computed for each size of views by itself."""
         return self._rows_of(self._sam(views))
 
-    def _encode(self, groups: Sequence[Tensor]) -> Tensor:
-        """Begin with groups of views of one size."""
+    def _encode(self, groups: Sequence[Tensor]) -> list[Tensor]:
+        """Begin with groups of views of one size; returns the rows of each batch."""
         side = groups[0].shape[-1]
         if side % self._patch or groups[0].shape[-2] != side:
             raise ConfigurationError(
@@ -172,33 +183,53 @@ class Vision:
         # The last batch may hold fewer views than its size: its graph pads them.
         sizes[-1] -= sum(sizes) - len(views)
         batches = zip(graphs, torch.split(views, sizes), strict=True)
-        return torch.cat([(graph or self._begin)(batch) for graph, batch in batches])
+        return [(graph or self._begin)(batch) for graph, batch in batches]
 
-    def _graph(self, size: int, side: int) -> VisionGraph | None:
-        def examples() -> list[Tensor]:
-            return [torch.zeros(size, 3, side, side, dtype=torch.uint8, device=self._device)]
+    def _finished(self, parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+        """Join the batches of each size once all have been computed."""
+        if self._graphs_beside is not None:
+            self._graphs_beside.wait()
+        return [torch.cat(list(batches)) for batches in parts]
 
-        if self._graphs is None:
+    def _graph(self, size: int, side: int, *, rehearsed: bool = False) -> VisionGraph | None:
+        pool = self._graphs
+        if self._graphs_beside is not None and goes_beside(size, self._patches(side)):
+            pool = self._graphs_beside
+        if pool is None:
             return None
-        return self._graphs.graph((size, side), self._begin, examples)
+        blank = partial(self._blank, size, side)
+        return pool.graph((size, side), self._begin, blank, rehearsed=rehearsed)
+
+    def _blank(self, size: int, side: int) -> list[Tensor]:
+        return [torch.zeros(size, 3, side, side, dtype=torch.uint8, device=self._device)]
 
     def _patches(self, side: int) -> int:
         return (side // self._patch) ** 2
 
-    def capture(self, sides: Iterable[int]) -> None:
-        """Capture every batch of views of these sides, the largest first."""
+    def capture(self, sides: Sequence[int], *, rehearsed: bool = False) -> None:
+        """Capture every batch of views of these sides, the largest first.
+
+        ``rehearsed`` says that towers of the same shape were told to :meth:`compile` them; else each is
+        run before it is captured.
+        """
+        if self._graphs is None:
+            return
+        if rehearsed:
+            # Fills the tables of these towers, which no graph may do.
+            for side in sides:
+                self._begin(*self._blank(1, side))
+            torch.cuda.empty_cache()
         for side in sides:
             for size in usable_sizes(self._patches(side)):
-                self._graph(size, side)
+                self._graph(size, side, rehearsed=rehearsed)
         if self._second is not None:
-            self._second.capture()
+            self._second.capture(rehearsed=rehearsed)
 
     def compile(self, sides: Iterable[int]) -> None:
         """Compile the kernels of every batch of views of these sides, by running it once."""
         for side in sides:
             for size in usable_sizes(self._patches(side)):
-                shape = (size, 3, side, side)
-                self._begin(torch.zeros(shape, dtype=torch.uint8, device=self._device))
+                self._begin(*self._blank(size, side))
         if self._second is not None:
             self._second.compile()
 

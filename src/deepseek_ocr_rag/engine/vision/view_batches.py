@@ -13,6 +13,7 @@ from ..ops import QUERY_TILE
 __all__ = [
     "ROWS",
     "batch_sizes",
+    "goes_beside",
     "row_batches",
     "row_tiles",
     "rows_of_graph",
@@ -31,6 +32,13 @@ BATCH_PATCHES: Final = 40_000
 1,024. A quarter of them keeps an H200 busy; all take 0.7 GiB at the published sizes
 (``benchmarks/engine/vision.py``)."""
 
+WHOLE_PAGE: Final = 4096
+"""Fewest patches of a view that goes through the first tower beside smaller ones: a page of 1,024
+pixels beside its tiles."""
+
+MOST_BESIDE: Final = 4 * WHOLE_PAGE
+"""Most patches that do so, those of the pages of a prefill. They need memory of their own, 0.36 GiB."""
+
 ROWS: Final = (512, 896, 1792, 2688, 3456)
 """Numbers of rows that go through the second tower at once: those of a page of two tiles, and of one to
 four pages of six."""
@@ -39,6 +47,14 @@ four pages of six."""
 def usable_sizes(patches: int) -> list[int]:
     """Return the batch sizes for views of a number of patches, largest first."""
     return [size for size in reversed(BATCHES) if size * patches <= BATCH_PATCHES] or [1]
+
+
+def goes_beside(size: int, patches: int) -> bool:
+    """Whether a batch of views goes through the first tower while other batches do.
+
+    By itself neither keeps the device busy: the products of a page's seven views lose a tenth.
+    """
+    return patches >= WHOLE_PAGE and size * patches <= MOST_BESIDE
 
 
 def batch_sizes(count: int, patches: int) -> list[int]:
