@@ -18,7 +18,12 @@ from llama_index.core.node_parser import (
 from llama_index.core.schema import BaseNode, Document, MetadataMode, NodeRelationship, TextNode
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores import SimpleVectorStore
-from llama_index.readers.deepseek_ocr import DeepSeekOCRNodeParser, DeepSeekOCRReader, boxes_for
+from llama_index.readers.deepseek_ocr import (
+    AnswerVerifier,
+    DeepSeekOCRNodeParser,
+    DeepSeekOCRReader,
+    boxes_for,
+)
 from llama_index.readers.deepseek_ocr.token_counter import counter_fingerprint
 
 from deepseek_ocr_rag import Reader
@@ -58,6 +63,25 @@ def test_every_node_has_its_boxes(nodes: list[BaseNode]) -> None:
     assert kinds == [["title", "text"], ["text"], ["text"]]
     start = nodes[0].get_content().index("lamp")
     assert [box["kind"] for box in boxes_for(nodes[0], start, start + 4)] == ["text"]
+
+
+def test_a_node_of_one_block_of_several_has_the_boxes_of_its_own_text(
+    pdf: Path, core: Reader, backend: Any
+) -> None:
+    """LlamaIndex adds the metadata of the page, in whose text the block is elsewhere."""
+    lines = ("The keeper lights the lamp at dusk.", "The lamp burns whale oil until dawn.")
+    backend.replies[2] = "\n\n".join(
+        f"<|ref|>text<|/ref|><|det|>[[100, {place}, 900, {place + 50}]]<|/det|>\n{line}"
+        for place, line in zip((100, 200), lines, strict=True)
+    )
+    documents = DeepSeekOCRReader(reader=core, on_error="skip").load_data(pdf)
+    nodes = DeepSeekOCRNodeParser(max_tokens=16).get_nodes_from_documents(documents)
+    (node,) = [node for node in nodes if node.get_content() == lines[1]]
+    assert [box["bbox"][1] for box in boxes_for(node)] == [0.2002]
+    checked = AnswerVerifier().verify("The lamp burns whale oil until dawn.", [node])
+    (citation,) = checked.citations
+    assert [box.y0 for box in citation.boxes] == [0.2002]
+    assert citation.span == (len(lines[0]) + 2, len(lines[0]) + 2 + len(lines[1]))
 
 
 def test_models_see_only_the_label_and_section(nodes: list[BaseNode]) -> None:

@@ -147,8 +147,12 @@ class DeepSeekOCRNodeParser(NodeParser):
     def _postprocess_parsed_nodes(
         self, nodes: list[BaseNode], parent_doc_map: dict[str, Document]
     ) -> list[BaseNode]:
+        own = [dict(node.metadata) for node in nodes]
         finished = super()._postprocess_parsed_nodes(nodes, parent_doc_map)
-        for node in finished:
+        for node, metadata in zip(finished, own, strict=True):
+            # The base class adds what only the page has. Its ``boxes_text`` would make the offsets in
+            # ``boxes`` those of the page, and its ``confidence`` is not the node's.
+            node.metadata = metadata
             if isinstance(node, TextNode):
                 # The base class sets these if a node is a contiguous part of its page,
                 # but the offsets in ``boxes`` refer to the node's own text.
