@@ -266,6 +266,31 @@ def test_a_line_that_introduces_a_table_is_quoted_with_rows_of_it() -> None:
     assert "Ferry works" in quotes[1]
 
 
+GRANT = "The board grants 18,450 crowns for a new emitter, on these conditions:"
+
+
+def test_a_line_that_introduces_a_list_is_quoted_with_all_of_it() -> None:
+    """One box more, and no item a second time, though two have words of the question."""
+    items = (
+        "1. The new emitter works by 30 June.",
+        "2. It is tested at every new moon.",
+        "3. The crowns are spent by then.",
+    )
+    listed = "\n".join(items)
+    document = OcrDocument("r.pdf", (page(1, LIGHTS, GRANT, listed, TOURS),), 1)
+    answer = ask("How many crowns does the board grant for a new emitter?", document)
+    assert [citation.quote for citation in answer.citations] == [f"{GRANT}\n\n{listed}"]
+    assert len(answer.citations[0].boxes) == 2
+    assert answer.text == f"{QUOTED}\n\n“{GRANT}\n\n{listed}” [1]"
+
+
+def test_a_line_is_quoted_without_a_list_of_many_items() -> None:
+    listed = "\n".join(f"{number}. Lamp {number} is lit." for number in range(1, 14))
+    document = OcrDocument("r.pdf", (page(1, LIGHTS, GRANT, listed, TOURS),), 1)
+    answer = ask("How many crowns does the board grant for a new emitter?", document)
+    assert answer.citations[0].quote == GRANT
+
+
 def test_sentences_that_differ_in_a_number_alone_are_quoted() -> None:
     years = ((2019, 51), (2020, 17), (2021, 44))
     pages = [page(n, f"In {y} the ferry sailed on {d} days.") for n, (y, d) in enumerate(years, 1)]

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 from ...retrieval.query import parse_query
@@ -40,6 +41,9 @@ AS_GOOD: Final = 0.8
 
 MOST_ROWS: Final = 12
 """Rows of one quote."""
+
+MOST_ITEMS: Final = 12
+"""Most items of a list that is quoted with the line above it."""
 
 _LAST_NUMBER: Final = re.compile(r"[0-9]{1,4}(?=[^0-9]*$)")
 LONGEST_FOOT: Final = 60
@@ -113,13 +117,31 @@ class Quoter:
                     rows.append(unit)
             elif score >= enough and len(groups) < limit:
                 groups[table] = (score, [unit])
-        quotes = [rows for _, rows in groups.values()]
+        quotes = self._with_lists([rows for _, rows in groups.values()])
         quotes = [each for rows in quotes for each in self._with_introduced(rows, quotes, scored)]
         quotes = quotes[:limit]
         quotes.sort(key=lambda rows: not (rows[0].is_row or self._has_own(rows[0], wanted)))
         if SUPERLATIVE.search(text) and not any(rows[0].is_row for rows in quotes):
             quotes[limit - 1 :] = self._table(scored)
         return tuple(map(self._quote, quotes))
+
+    def _with_lists(self, quotes: Sequence[list[CitableUnit]]) -> list[list[CitableUnit]]:
+        """The quotes; a line that introduces a list has the list with it, if it is not long.
+
+        Two of three conditions would be as wrong as none.
+        """
+        lists = {rows[0]: self._list_below(rows[0]) for rows in quotes if not rows[0].is_row}
+        shown = {item for items in lists.values() for item in items}
+        return [[*rows, *lists.get(rows[0], ())] for rows in quotes if rows[0] not in shown]
+
+    def _list_below(self, line: CitableUnit) -> list[CitableUnit]:
+        """The items in the passage of the list that a line introduces; none if there are many."""
+        if not line.text.rstrip().endswith(":"):
+            return []
+        below = self._units[line.passage]
+        below = below[below.index(line) + 1 :]
+        items = list(takewhile(lambda unit: not unit.is_row and line.text in unit.above, below))
+        return items if len(items) <= MOST_ITEMS else []
 
     def _with_introduced(
         self,
