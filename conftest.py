@@ -45,6 +45,9 @@ forget_servers()
 # Whoever makes an HTTP client loads the authorities that it trusts, 30 ms for all of the world's. No
 # test goes to a server that has to be trusted; the key of this one was thrown away.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "tests/support/one_authority.pem")
+# bitsandbytes, which PEFT imports, has torch compile functions: a second and more of each process. What
+# it compiles would first be compiled to C++ when it is called, and nothing of ours is compiled.
+os.environ["TORCHDYNAMO_DISABLE"] = "1"
 if not has_gpu():
     # Triton reads it when it is imported, which torchao and others do as well as our kernels.
     os.environ["TRITON_INTERPRET"] = "1"
