@@ -9,7 +9,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from .decoder import Decoder
+from .decoder import ROWS_STEP, Decoder
 from .ops import StepRows
 from .prefill import PrefillBatch, PrefillRequest, pack
 from .slots import MAX_DRAFTS, Slots
@@ -27,7 +27,6 @@ _cuda: Any = torch.cuda
 """Any, because torch does not type its streams."""
 
 SMALL_BATCHES: Final = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256)
-BATCH_STEP: Final = 64
 """Row counts of the captured steps; above 256 every multiple of 64."""
 
 QUERY_COUNTS: Final = (1, 4, 8, MAX_DRAFTS + 1)
@@ -48,7 +47,7 @@ def padded_rows(rows: int) -> int:
     """Return the rows of the smallest captured step that holds ``rows``."""
     if rows <= SMALL_BATCHES[-1]:
         return next(size for size in SMALL_BATCHES if size >= rows)
-    return -(-rows // BATCH_STEP) * BATCH_STEP
+    return -(-rows // ROWS_STEP) * ROWS_STEP
 
 
 def captured(

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from ..block_pool import BLOCK_SIZE
 from ..kv_cache import LARGEST_STORED, LayerCache
+from ..ops import Places
 from ..slots import Slots
 from .launching import await_previous, launch
 
-__all__ = ["rotate_and_store"]
+__all__ = ["LARGEST_E4M3", "newest_token", "rotate_and_store"]
 
 LARGEST_E4M3 = torch.finfo(torch.float8_e4m3fn).max
 
@@ -99,18 +100,83 @@ def _rotate_and_store(
     _store(values, value_scales, cell, first, second, LARGEST, HALF, SCALED)
 
 
-def rotate_and_store(
-    qkv: Tensor, angles: Tensor, positions: Tensor, slots: Tensor, state: Slots, cache: LayerCache
-) -> Tensor:
+@triton.jit
+def newest_token(
+    qkv,
+    angles,
+    blocks,
+    keys,
+    values,
+    key_scales,
+    value_scales,
+    row,
+    slot,
+    position,
+    head,
+    heads,
+    max_blocks,
+    most_positions,
+    stores,
+    LARGEST: tl.constexpr,
+    HALF: tl.constexpr,
+    BLOCK_SIZE: tl.constexpr,
+    SCALED: tl.constexpr,
+    STORED: tl.constexpr,
+):
+    """Wait for the kernel before, and rotate a head's query and key of one token.
+
+    A program that ``stores`` also writes its key and value to the cache. Returns query, key and value
+    as if they were read from where they are stored, float32.
+    """
+    channel = tl.arange(0, 2 * HALF)
+    partner = (channel + HALF) % (2 * HALF)
+    block = tl.load(blocks + slot * max_blocks + position // BLOCK_SIZE)
+    cell = (block.to(tl.int64) * heads + head) * BLOCK_SIZE + position % BLOCK_SIZE
+    angle = angles + position * HALF + channel % HALF
+    cosine = tl.load(angle)
+    sine = tl.load(angle + most_positions * HALF)
+    sine = tl.where(channel < HALF, -sine, sine)
+    await_previous()
+
+    width = heads * 2 * HALF
+    own = qkv + row.to(tl.int64) * 3 * width + head * 2 * HALF
+    query = tl.load(own + channel).to(tl.float32) * cosine
+    query += tl.load(own + partner).to(tl.float32) * sine
+    key = tl.load(own + width + channel).to(tl.float32) * cosine
+    key += tl.load(own + width + partner).to(tl.float32) * sine
+    value = tl.load(own + 2 * width + channel).to(tl.float32)
+    query = query.to(qkv.dtype.element_ty).to(tl.float32)
+    key = _storable(key, STORED).to(qkv.dtype.element_ty).to(tl.float32)
+    value = _storable(value, STORED).to(qkv.dtype.element_ty).to(tl.float32)
+    target = cell * (2 * HALF) + channel
+    if SCALED:
+        key_scale = tl.maximum(tl.max(tl.abs(key), 0), 1e-12) / LARGEST
+        value_scale = tl.maximum(tl.max(tl.abs(value), 0), 1e-12) / LARGEST
+        stored_key = (key / key_scale).to(keys.dtype.element_ty)
+        stored_value = (value / value_scale).to(values.dtype.element_ty)
+        key = stored_key.to(tl.float32) * key_scale
+        value = stored_value.to(tl.float32) * value_scale
+        if stores:
+            tl.store(key_scales + cell, key_scale)
+            tl.store(value_scales + cell, value_scale)
+            tl.store(keys + target, stored_key)
+            tl.store(values + target, stored_value)
+    elif stores:
+        tl.store(keys + target, key.to(keys.dtype.element_ty))
+        tl.store(values + target, value.to(values.dtype.element_ty))
+    return query, key, value
+
+
+def rotate_and_store(qkv: Tensor, places: Places, state: Slots, cache: LayerCache) -> None:
     """See :meth:`.ops.Ops.rotate_and_store`."""
     heads, head_width = cache.keys.shape[1], cache.keys.shape[3]
     launch(
         _rotate_and_store,
         (len(qkv), heads),
         qkv,
-        angles,
-        positions,
-        slots,
+        places.angles,
+        places.positions,
+        places.slots,
         state.block_table,
         cache.keys,
         cache.values,
@@ -118,7 +184,7 @@ def rotate_and_store(
         cache.value_scales,
         heads,
         state.block_table.shape[1],
-        angles.shape[1],
+        places.angles.shape[1],
         rows=len(qkv),
         LARGEST=LARGEST_E4M3,
         HALF=head_width // 2,
@@ -127,4 +193,3 @@ def rotate_and_store(
         STORED=LARGEST_STORED,
         num_warps=1,
     )
-    return qkv[:, : heads * head_width]

@@ -1,0 +1,74 @@
+"""Joins the chunks of a context, to which attention was computed separately."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+__all__ = ["hand_in", "joined_parts"]
+
+
+@triton.jit
+def joined_parts(parts, weights, start, used, WIDTH: tl.constexpr, AT_ONCE: tl.constexpr):
+    """Return the result of ``used`` parts that begin at ``start``, weighted by their chunks."""
+    channel = tl.arange(0, WIDTH)
+    peak = float("-inf")
+    total = 0.0
+    result = tl.zeros([WIDTH], tl.float32)
+    for begin in range(0, used, AT_ONCE):
+        chunk = begin + tl.arange(0, AT_ONCE)
+        inside = chunk < used
+        # From the second cache: other multiprocessors have written them.
+        weight = tl.load(
+            weights + start + chunk, mask=inside, other=float("-inf"), cache_modifier=".cg"
+        )
+        cells = (start + chunk)[:, None] * WIDTH + channel[None, :]
+        part = tl.load(parts + cells, mask=inside[:, None], other=0.0, cache_modifier=".cg")
+        new_peak = tl.maximum(peak, tl.max(weight, 0))
+        share = tl.exp2(weight - new_peak)
+        shrink = tl.exp2(peak - new_peak)
+        total = total * shrink + tl.sum(share, 0)
+        result = result * shrink + tl.sum(part * share[:, None], 0)
+        peak = new_peak
+    return result / total
+
+
+@triton.jit
+def hand_in(
+    result,
+    weight,
+    parts,
+    weights,
+    joined,
+    arrivals,
+    query,
+    chunk,
+    chunks,
+    used,
+    ROWS: tl.constexpr,
+    WIDTH: tl.constexpr,
+    AT_ONCE: tl.constexpr,
+):
+    """Store the result of one of ``used`` chunks; the program that ends last joins all of them.
+
+    The first of the result's rows is stored. ``query`` is the index of a query's head, ``weight`` the
+    logarithm of the chunk's sum. The head's arrivals are 0 before and afterwards.
+    """
+    row = tl.arange(0, ROWS)
+    channel = tl.arange(0, WIDTH)
+    is_first = row == 0
+    target = joined + query * WIDTH + channel
+    if used == 1:
+        cells = target[None, :] + row[:, None]
+        tl.store(cells, result.to(joined.dtype.element_ty), mask=is_first[:, None])
+    else:
+        start = query * chunks
+        cells = (start + chunk + row)[:, None] * WIDTH + channel[None, :]
+        tl.store(parts + cells, result, mask=is_first[:, None])
+        tl.store(weights + start + chunk + row, weight, mask=is_first)
+        # The number that one thread counts must follow what all others have written.
+        tl.debug_barrier()
+        if tl.atomic_add(arrivals + query, 1, sem="acq_rel", scope="gpu") == used - 1:
+            tl.store(arrivals + query, 0)
+            found = joined_parts(parts, weights, start, used, WIDTH, AT_ONCE)
+            tl.store(target, found.to(joined.dtype.element_ty))
