@@ -59,8 +59,8 @@ def hand_in(
     is_first = row == 0
     target = joined + query * WIDTH + channel
     if used == 1:
-        cells = target[None, :] + row[:, None]
-        tl.store(cells, result.to(joined.dtype.element_ty), mask=is_first[:, None])
+        whole = result.to(joined.dtype.element_ty)
+        tl.store(target[None, :] + row[:, None], whole, mask=is_first[:, None])
     else:
         start = query * chunks
         cells = (start + chunk + row)[:, None] * WIDTH + channel[None, :]

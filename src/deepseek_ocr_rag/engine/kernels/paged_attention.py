@@ -103,7 +103,7 @@ def _attend_chunk(
     channel = tl.arange(0, WIDTH)
     each = tl.arange(0, TILE)
     if fused:
-        query, key, value = newest_token(
+        query, own_key, own_value = newest_token(
             qkv,
             angles,
             blocks,
@@ -128,10 +128,10 @@ def _attend_chunk(
         # The newest token belongs to the first chunk.
         is_first = chunk == 0
         peak = tl.zeros([MATRIX_ROWS], tl.float32)
-        peak += tl.where(is_first, tl.sum(query * key, 0) * factor, float("-inf"))
+        peak += tl.where(is_first, tl.sum(query * own_key, 0) * factor, float("-inf"))
         total = tl.zeros([MATRIX_ROWS], tl.float32) + tl.where(is_first, 1.0, 0.0)
         result = tl.zeros([MATRIX_ROWS, WIDTH], tl.float32)
-        result += tl.where(is_first, value, 0.0)[None, :]
+        result += tl.where(is_first, own_value, 0.0)[None, :]
         query = tl.zeros([MATRIX_ROWS, WIDTH], tl.float32) + query[None, :]
         query = query.to(qkv.dtype.element_ty)
     else:
@@ -200,15 +200,16 @@ def _attend_chunk(
             WIDTH,
             AT_ONCE,
         )
-        return
-    is_query = tl.arange(0, MATRIX_ROWS) < QUERIES
-    part = ((row * QUERIES + own) * heads + head) * chunks + chunk
-    total = tl.where(peak == float("-inf"), 1.0, total)
-    result = result / total[:, None]
-    if SCALED:
-        result = result / LARGEST
-    tl.store(parts + part[:, None] * WIDTH + channel[None, :], result, mask=is_query[:, None])
-    tl.store(weights + part, peak + tl.log2(total), mask=is_query)
+    else:
+        is_query = tl.arange(0, MATRIX_ROWS) < QUERIES
+        part = ((row * QUERIES + own) * heads + head) * chunks + chunk
+        total = tl.where(peak == float("-inf"), 1.0, total)
+        result = result / total[:, None]
+        if SCALED:
+            result = result / LARGEST
+        cells = part[:, None] * WIDTH + channel[None, :]
+        tl.store(parts + cells, result, mask=is_query[:, None])
+        tl.store(weights + part, peak + tl.log2(total), mask=is_query)
 
 
 @triton.jit
@@ -252,7 +253,7 @@ def _attend_chunk_singly(
     if chunk >= used:
         return
     first = chunk * CHUNK
-    query, key, value = newest_token(
+    query, own_key, own_value = newest_token(
         qkv,
         angles,
         blocks,
@@ -279,9 +280,9 @@ def _attend_chunk_singly(
     each = tl.arange(0, TILE)
     # The newest token belongs to the first chunk.
     is_newest = (each == 0) & (chunk == 0)
-    peak = tl.where(chunk == 0, tl.sum(query * key, 0), float("-inf"))
+    peak = tl.where(chunk == 0, tl.sum(query * own_key, 0), float("-inf"))
     total = tl.where(is_newest, 1.0, 0.0)
-    result = tl.where(is_newest[:, None], value[None, :], 0.0)
+    result = tl.where(is_newest[:, None], own_value[None, :], 0.0)
     for begin in tl.range(first, tl.minimum(first + CHUNK, seen), TILE, num_stages=STAGES):
         order = begin + each
         inside = order < seen
