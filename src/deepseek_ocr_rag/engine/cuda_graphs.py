@@ -36,8 +36,9 @@ MAX_DRAFTED_ROWS: Final = 4
 """Most rows of a step with drafts. A small step waits on memory, so that drafts are free; a larger
 one would have to compute more."""
 
-PREFILL_STEP: Final = 1024
-"""Prefills are captured for every multiple of this number of tokens."""
+PREFILL_STEP: Final = 928
+"""Prefills are captured for every multiple of this number of tokens, and for the most tokens: padding
+is computed too, and the prompt of an A4 page has 903 tokens for its picture and a few for the task."""
 
 MAX_PROMPTS: Final = 16
 """Most prompts of a captured prefill."""
@@ -211,7 +212,7 @@ class PrefillGraphs:
         self._decoder = decoder
         self._slots = slots
         self._width = width
-        self._sizes = range(PREFILL_STEP, max_tokens + 1, PREFILL_STEP)
+        self._sizes = sorted({*range(PREFILL_STEP, max_tokens, PREFILL_STEP), max_tokens} - {0})
         self._graphs: dict[int, _PrefillGraph] = {}
         self._capturer = _Capturer() if capture else None
 
