@@ -28,26 +28,27 @@ def _storable(value, LARGEST: tl.constexpr):
 def _store(
     stored,
     scales,
-    cell,
+    cells,
     first,
     second,
+    inside,
     LARGEST: tl.constexpr,
     HALF: tl.constexpr,
     SCALED: tl.constexpr,
 ):
-    """Write the two halves of a head's key or value to its cell of the cache."""
+    """Write the two halves of each head's key or value to its cell of the cache."""
     channel = tl.arange(0, HALF)
     if SCALED:
         first = first.to(tl.float32)
         second = second.to(tl.float32)
-        peak = tl.maximum(tl.max(tl.abs(first), 0), tl.max(tl.abs(second), 0))
+        peak = tl.maximum(tl.max(tl.abs(first), 1), tl.max(tl.abs(second), 1))
         scale = tl.maximum(peak, 1e-12) / LARGEST
-        tl.store(scales + cell, scale)
-        first = first / scale
-        second = second / scale
-    target = stored + cell * (2 * HALF) + channel
-    tl.store(target, first.to(stored.dtype.element_ty))
-    tl.store(target + HALF, second.to(stored.dtype.element_ty))
+        tl.store(scales + cells, scale, mask=inside)
+        first = first / scale[:, None]
+        second = second / scale[:, None]
+    target = stored + cells[:, None] * (2 * HALF) + channel[None, :]
+    tl.store(target, first.to(stored.dtype.element_ty), mask=inside[:, None])
+    tl.store(target + HALF, second.to(stored.dtype.element_ty), mask=inside[:, None])
 
 
 @triton.jit
@@ -65,39 +66,44 @@ def _rotate_and_store(
     max_blocks,
     most_positions,
     LARGEST: tl.constexpr,
+    HEADS: tl.constexpr,
     HALF: tl.constexpr,
     BLOCK_SIZE: tl.constexpr,
     SCALED: tl.constexpr,
     STORED: tl.constexpr,
 ):
+    """Rotate and store a token, all of its heads at once."""
     token = tl.program_id(0)
-    head = tl.program_id(1)
+    head = tl.arange(0, HEADS)
+    inside = head < heads
+    is_head = inside[:, None]
     channel = tl.arange(0, HALF)
     position = tl.load(positions + token)
     block = tl.load(blocks + tl.load(slots + token) * max_blocks + position // BLOCK_SIZE)
-    cell = (block.to(tl.int64) * heads + head) * BLOCK_SIZE + position % BLOCK_SIZE
-    cosine = tl.load(angles + position * HALF + channel)
-    sine = tl.load(angles + (most_positions + position) * HALF + channel)
+    cells = (block.to(tl.int64) * heads + head) * BLOCK_SIZE + position % BLOCK_SIZE
+    cosine = tl.load(angles + position * HALF + channel)[None, :]
+    sine = tl.load(angles + (most_positions + position) * HALF + channel)[None, :]
     await_previous()
 
+    kind = qkv.dtype.element_ty
     width = heads * 2 * HALF
-    query = qkv + token.to(tl.int64) * 3 * width + head * 2 * HALF + channel
+    query = qkv + token.to(tl.int64) * 3 * width + head[:, None] * 2 * HALF + channel[None, :]
     key = query + width
-    first = tl.load(query).to(tl.float32)
-    second = tl.load(query + HALF).to(tl.float32)
-    tl.store(query, (first * cosine - second * sine).to(qkv.dtype.element_ty))
-    tl.store(query + HALF, (second * cosine + first * sine).to(qkv.dtype.element_ty))
-    first = tl.load(key).to(tl.float32)
-    second = tl.load(key + HALF).to(tl.float32)
-    turned_first = _storable(first * cosine - second * sine, STORED).to(qkv.dtype.element_ty)
-    turned_second = _storable(second * cosine + first * sine, STORED).to(qkv.dtype.element_ty)
-    tl.store(key, turned_first)
-    tl.store(key + HALF, turned_second)
-    _store(keys, key_scales, cell, turned_first, turned_second, LARGEST, HALF, SCALED)
-    first = _storable(tl.load(key + width).to(tl.float32), STORED).to(qkv.dtype.element_ty)
-    second = _storable(tl.load(key + width + HALF).to(tl.float32), STORED)
-    second = second.to(qkv.dtype.element_ty)
-    _store(values, value_scales, cell, first, second, LARGEST, HALF, SCALED)
+    first = tl.load(query, mask=is_head, other=0.0).to(tl.float32)
+    second = tl.load(query + HALF, mask=is_head, other=0.0).to(tl.float32)
+    tl.store(query, (first * cosine - second * sine).to(kind), mask=is_head)
+    tl.store(query + HALF, (second * cosine + first * sine).to(kind), mask=is_head)
+    first = tl.load(key, mask=is_head, other=0.0).to(tl.float32)
+    second = tl.load(key + HALF, mask=is_head, other=0.0).to(tl.float32)
+    turned_first = _storable(first * cosine - second * sine, STORED).to(kind)
+    turned_second = _storable(second * cosine + first * sine, STORED).to(kind)
+    tl.store(key, turned_first, mask=is_head)
+    tl.store(key + HALF, turned_second, mask=is_head)
+    _store(keys, key_scales, cells, turned_first, turned_second, inside, LARGEST, HALF, SCALED)
+    value = key + width
+    first = _storable(tl.load(value, mask=is_head, other=0.0).to(tl.float32), STORED).to(kind)
+    second = _storable(tl.load(value + HALF, mask=is_head, other=0.0).to(tl.float32), STORED)
+    _store(values, value_scales, cells, first, second.to(kind), inside, LARGEST, HALF, SCALED)
 
 
 @triton.jit
@@ -172,7 +178,7 @@ def rotate_and_store(qkv: Tensor, places: Places, state: Slots, cache: LayerCach
     heads, head_width = cache.keys.shape[1], cache.keys.shape[3]
     launch(
         _rotate_and_store,
-        (len(qkv), heads),
+        (len(qkv),),
         qkv,
         places.angles,
         places.positions,
@@ -187,9 +193,10 @@ def rotate_and_store(qkv: Tensor, places: Places, state: Slots, cache: LayerCach
         places.angles.shape[1],
         rows=len(qkv),
         LARGEST=LARGEST_E4M3,
+        HEADS=triton.next_power_of_2(heads),
         HALF=head_width // 2,
         BLOCK_SIZE=BLOCK_SIZE,
         SCALED=cache.key_scales is not None,
         STORED=LARGEST_STORED,
-        num_warps=1,
+        num_warps=4,
     )
