@@ -66,7 +66,7 @@ rows to fewer experts than in a step of random tokens."""
 BYTES_PER_MS = 4.0e9
 TOKEN_BYTES = {"model": 61_440, "fp8": 32_640}
 """Bytes of the cache that attention reads for a token."""
-PROMPT_MS = 9.9
+PROMPT_MS = 9.6
 
 
 class CountedReport(FreeReport):

@@ -40,7 +40,6 @@ class ExpertTuning:
 
 
 ATTENTION: Final = (
-    (20, AttentionTuning(chunk=64, tile=64, warps=4, stages=2, joined=16)),
     (80, AttentionTuning(chunk=128, tile=64, warps=4, stages=2, joined=16)),
     (160, AttentionTuning(chunk=256, tile=64, warps=4, stages=3, joined=8)),
     (320, AttentionTuning(chunk=512, tile=64, warps=4, stages=3)),
@@ -51,7 +50,8 @@ ATTENTION: Final = (
 
 SINGLE: Final = (
     (20, AttentionTuning(chunk=64, tile=32, warps=2, stages=2, joined=16)),
-    (80, AttentionTuning(chunk=128, tile=32, warps=2, stages=3, joined=8)),
+    (40, AttentionTuning(chunk=128, tile=32, warps=2, stages=3, joined=8)),
+    (80, AttentionTuning(chunk=192, tile=32, warps=2, stages=3, joined=8)),
     (320, AttentionTuning(chunk=256, tile=32, warps=2, stages=3)),
     (640, AttentionTuning(chunk=512, tile=32, warps=2, stages=3)),
     (None, AttentionTuning(chunk=2048, tile=32, warps=2, stages=3)),
