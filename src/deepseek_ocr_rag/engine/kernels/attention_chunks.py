@@ -1,15 +1,38 @@
-"""Joins the chunks of a context, to which attention was computed separately."""
+"""Tells what a context's chunks hold, and joins what attention to each of them has found."""
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
+from torch import Tensor
 
-__all__ = ["hand_in", "joined_parts"]
+from ..ops import StepRows
+from ..slots import Slots
+from .block_sizes import AttentionTuning
+from .launching import await_previous, launch
+
+__all__ = ["hand_in", "join", "span"]
 
 
 @triton.jit
-def joined_parts(parts, weights, start, used, WIDTH: tl.constexpr, AT_ONCE: tl.constexpr):
+def span(slots, lengths, prompts, row, window, STORED: tl.constexpr, WINDOWED: tl.constexpr):
+    """Return slot, tokens cached before this step, visible, prompt and skipped tokens.
+
+    The tokens between the prompt and the first query's window are skipped; without
+    them, the visible tokens are contiguous. The cache also holds the first ``STORED`` tokens of this step.
+    """
+    slot = tl.load(slots + row)
+    cached = tl.load(lengths + slot)
+    prompt = 0
+    left_out = 0
+    if WINDOWED:
+        prompt = tl.load(prompts + slot)
+        left_out = tl.maximum(cached - window + 1 - prompt, 0)
+    return slot, cached, cached + STORED - left_out, prompt, left_out
+
+
+@triton.jit
+def _joined_parts(parts, weights, start, used, WIDTH: tl.constexpr, AT_ONCE: tl.constexpr):
     """Return the result of ``used`` parts that begin at ``start``, weighted by their chunks."""
     channel = tl.arange(0, WIDTH)
     peak = float("-inf")
@@ -70,5 +93,67 @@ def hand_in(
         tl.debug_barrier()
         if tl.atomic_add(arrivals + query, 1, sem="acq_rel", scope="gpu") == used - 1:
             tl.store(arrivals + query, 0)
-            found = joined_parts(parts, weights, start, used, WIDTH, AT_ONCE)
+            found = _joined_parts(parts, weights, start, used, WIDTH, AT_ONCE)
             tl.store(target, found.to(joined.dtype.element_ty))
+
+
+@triton.jit
+def _join_chunks(
+    parts,
+    weights,
+    joined,
+    slots,
+    lengths,
+    prompts,
+    heads,
+    window,
+    chunks,
+    QUERIES: tl.constexpr,
+    WIDTH: tl.constexpr,
+    CHUNK: tl.constexpr,
+    AT_ONCE: tl.constexpr,
+    WINDOWED: tl.constexpr,
+):
+    query = tl.program_id(0)
+    head = tl.program_id(1)
+    _slot, _cached, seen, _prompt, _left_out = span(
+        slots, lengths, prompts, query // QUERIES, window, QUERIES, WINDOWED
+    )
+    await_previous()
+    start = (query * heads + head) * chunks
+    found = _joined_parts(parts, weights, start, tl.cdiv(seen, CHUNK), WIDTH, AT_ONCE)
+    target = joined + (query * heads + head) * WIDTH + tl.arange(0, WIDTH)
+    tl.store(target, found.to(joined.dtype.element_ty))
+
+
+def join(
+    parts: Tensor,
+    weights: Tensor,
+    joined: Tensor,
+    rows: StepRows,
+    state: Slots,
+    window: int | None,
+    tuning: AttentionTuning,
+) -> None:
+    """Join the chunks of tokens with drafts, ``parts`` and their ``weights``, into ``joined``."""
+    tokens, heads, chunks, width = parts.shape
+    launch(
+        _join_chunks,
+        (tokens, heads),
+        parts,
+        weights,
+        joined,
+        rows.slots,
+        state.lengths,
+        state.prompts,
+        heads,
+        window or 0,
+        chunks,
+        rows=tokens,
+        QUERIES=rows.queries,
+        WIDTH=width,
+        CHUNK=tuning.chunk,
+        AT_ONCE=tuning.joined,
+        WINDOWED=window is not None,
+        num_warps=tuning.joined // 4,
+    )

@@ -23,7 +23,7 @@ from ..block_pool import BLOCK_SIZE
 from ..kv_cache import LARGEST_STORED, LayerCache
 from ..ops import Places, StepRows
 from ..slots import Slots
-from .attention_chunks import hand_in, joined_parts
+from .attention_chunks import hand_in, join, span
 from .block_sizes import attention_tuning
 from .launching import await_previous, launch
 from .rotary import LARGEST_E4M3, newest_token, rotate_and_store
@@ -34,23 +34,6 @@ ROWS = 16
 """Rows of a matrix unit."""
 
 LOG2_E = 1.4426950408889634
-
-
-@triton.jit
-def _span(slots, lengths, prompts, row, window, STORED: tl.constexpr, WINDOWED: tl.constexpr):
-    """Return slot, tokens cached before this step, visible, prompt and skipped tokens.
-
-    The tokens between the prompt and the first query's window are skipped; without
-    them, the visible tokens are contiguous. The cache also holds the first ``STORED`` tokens of this step.
-    """
-    slot = tl.load(slots + row)
-    cached = tl.load(lengths + slot)
-    prompt = 0
-    left_out = 0
-    if WINDOWED:
-        prompt = tl.load(prompts + slot)
-        left_out = tl.maximum(cached - window + 1 - prompt, 0)
-    return slot, cached, cached + STORED - left_out, prompt, left_out
 
 
 @triton.jit
@@ -92,7 +75,7 @@ def _attend_chunk(
     head = tl.program_id(0) % heads
     chunk = tl.program_id(1)
     fused: tl.constexpr = QUERIES == 1
-    slot, cached, seen, prompt, left_out = _span(
+    slot, cached, seen, prompt, left_out = span(
         slots, lengths, prompts, row, window, 0 if fused else QUERIES, WINDOWED
     )
     used = tl.maximum(tl.cdiv(seen, CHUNK), 1)
@@ -248,7 +231,7 @@ def _attend_chunk_singly(
     row = tl.program_id(0) // heads
     head = tl.program_id(0) % heads
     chunk = tl.program_id(1)
-    slot, cached, seen, prompt, left_out = _span(slots, lengths, prompts, row, window, 0, WINDOWED)
+    slot, cached, seen, prompt, left_out = span(slots, lengths, prompts, row, window, 0, WINDOWED)
     used = tl.maximum(tl.cdiv(seen, CHUNK), 1)
     if chunk >= used:
         return
@@ -327,35 +310,6 @@ def _attend_chunk_singly(
     )
 
 
-@triton.jit
-def _join_chunks(
-    parts,
-    weights,
-    joined,
-    slots,
-    lengths,
-    prompts,
-    heads,
-    window,
-    chunks,
-    QUERIES: tl.constexpr,
-    WIDTH: tl.constexpr,
-    CHUNK: tl.constexpr,
-    AT_ONCE: tl.constexpr,
-    WINDOWED: tl.constexpr,
-):
-    query = tl.program_id(0)
-    head = tl.program_id(1)
-    _slot, _cached, seen, _prompt, _left_out = _span(
-        slots, lengths, prompts, query // QUERIES, window, QUERIES, WINDOWED
-    )
-    await_previous()
-    start = (query * heads + head) * chunks
-    found = joined_parts(parts, weights, start, tl.cdiv(seen, CHUNK), WIDTH, AT_ONCE)
-    target = joined + (query * heads + head) * WIDTH + tl.arange(0, WIDTH)
-    tl.store(target, found.to(joined.dtype.element_ty))
-
-
 def attend(
     qkv: Tensor,
     places: Places,
@@ -377,17 +331,9 @@ def attend(
     joined = torch.empty((tokens, heads * width), dtype=qkv.dtype, device=qkv.device)
     if rows.queries > 1:
         rotate_and_store(qkv, places, state, cache)
-    constants: dict[str, object] = {
-        "WIDTH": width,
-        "CHUNK": tuning.chunk,
-        "WINDOWED": window is not None,
-        "AT_ONCE": tuning.joined,
-    }
-    drafted: dict[str, object] = {
-        "QUERIES": rows.queries,
-        "MATRIX_ROWS": ROWS,
-        "SCALED": is_scaled,
-    }
+    constants: dict[str, object] = {}
+    if not single:
+        constants = {"QUERIES": rows.queries, "MATRIX_ROWS": ROWS, "SCALED": is_scaled}
     launch(
         _attend_chunk_singly if single else _attend_chunk,
         (count * heads, chunks),
@@ -412,32 +358,18 @@ def attend(
         places.angles.shape[1],
         chunks,
         rows=tokens,
+        WIDTH=width,
+        CHUNK=tuning.chunk,
         TILE=tuning.tile,
         BLOCK_SIZE=BLOCK_SIZE,
         LARGEST=LARGEST_E4M3,
+        WINDOWED=window is not None,
         STORED=LARGEST_STORED,
+        AT_ONCE=tuning.joined,
         STAGES=tuning.stages,
         num_warps=tuning.warps,
         **constants,
-        **({} if single else drafted),
     )
-    if rows.queries == 1:
-        return joined
-    launch(
-        _join_chunks,
-        (tokens, heads),
-        parts,
-        weights,
-        joined,
-        rows.slots,
-        state.lengths,
-        state.prompts,
-        heads,
-        window or 0,
-        chunks,
-        rows=tokens,
-        QUERIES=rows.queries,
-        num_warps=tuning.joined // 4,
-        **constants,
-    )
+    if rows.queries > 1:
+        join(parts, weights, joined, rows, state, window, tuning)
     return joined
