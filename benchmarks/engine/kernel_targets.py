@@ -34,6 +34,7 @@ from triton.runtime.jit import MockTensor
 from deepseek_ocr_rag.engine import compile_ahead, startup
 from deepseek_ocr_rag.engine.kernels import (
     activations,
+    attention_chunks,
     convolutions,
     embedding,
     launching,
@@ -51,8 +52,8 @@ from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 
 LAUNCHING = (
-    activations, convolutions, embedding, few, moe, norms, paged_attention, prompt_attention,
-    linear_layers, resampling, rotary, sampling, single, window_attention,
+    activations, attention_chunks, convolutions, embedding, few, moe, norms, paged_attention,
+    prompt_attention, linear_layers, resampling, rotary, sampling, single, window_attention,
 )  # fmt: skip
 REGISTERS = 64 * 1024
 """Of a multiprocessor, and so the most of a program, on all of these cards."""

@@ -14,6 +14,7 @@ import tiny_engine
 
 from deepseek_ocr_rag.engine import compile_ahead, cuda_graphs
 from deepseek_ocr_rag.engine.compile_ahead import few_layers, stand_in
+from deepseek_ocr_rag.engine.prefill import PrefillRequest
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import Runner
 from deepseek_ocr_rag.engine.vision.towers import Vision
@@ -116,6 +117,29 @@ def test_steps_of_more_rows_than_were_rehearsed_are_run_first(happened, monkeypa
     graphs.capture(4, 24, rehearsed=20)
     assert [runs.count(rows) for rows in (24, 16, 8)] == [2, 1, 1]
     assert runs.count(4) == len(cuda_graphs.QUERY_COUNTS)
+
+
+def test_the_prompts_of_a4_pages_are_hardly_padded(monkeypatch):
+    """Padding is computed too: 448 of 4,096 tokens took a tenth of a lot's time."""
+    few = few_layers(tiny_engine.SECOND)
+    weights = stand_in(few, "model", torch.device("cpu"))
+    runner = Runner(few, weights, ReferenceOps(), slots=4, blocks=4, max_prefill_tokens=4096)
+    graphs = runner._prefill_graphs
+    graphs._capturer = object()
+    taken = []
+
+    def graph(capturer, tokens):
+        taken.append(tokens)
+        raise StopIteration
+
+    monkeypatch.setattr(graphs, "_graph", graph)
+    page = [128815] * 903 + [7] * 12
+    for count in (1, 2, 3, 4):
+        with pytest.raises(StopIteration):
+            graphs.run([PrefillRequest(0, page, torch.empty(0))] * count)
+    with pytest.raises(StopIteration):
+        graphs.run([PrefillRequest(0, [7] * 4096, torch.empty(0))])
+    assert taken == [928, 1856, 2784, 3712, 4096]
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -9,7 +9,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from .decoder import Decoder
+from .decoder import ROWS_STEP, Decoder
 from .ops import StepRows
 from .prefill import PrefillBatch, PrefillRequest, pack
 from .slots import MAX_DRAFTS, Slots
@@ -27,7 +27,6 @@ _cuda: Any = torch.cuda
 """Any, because torch does not type its streams."""
 
 SMALL_BATCHES: Final = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256)
-BATCH_STEP: Final = 64
 """Row counts of the captured steps; above 256 every multiple of 64."""
 
 QUERY_COUNTS: Final = (1, 4, 8, MAX_DRAFTS + 1)
@@ -37,8 +36,9 @@ MAX_DRAFTED_ROWS: Final = 4
 """Most rows of a step with drafts. A small step waits on memory, so that drafts are free; a larger
 one would have to compute more."""
 
-PREFILL_STEP: Final = 1024
-"""Prefills are captured for every multiple of this number of tokens."""
+PREFILL_STEP: Final = 928
+"""Prefills are captured for every multiple of this number of tokens, and for the most tokens: padding
+is computed too, and the prompt of an A4 page has 903 tokens for its picture and a few for the task."""
 
 MAX_PROMPTS: Final = 16
 """Most prompts of a captured prefill."""
@@ -48,7 +48,7 @@ def padded_rows(rows: int) -> int:
     """Return the rows of the smallest captured step that holds ``rows``."""
     if rows <= SMALL_BATCHES[-1]:
         return next(size for size in SMALL_BATCHES if size >= rows)
-    return -(-rows // BATCH_STEP) * BATCH_STEP
+    return -(-rows // ROWS_STEP) * ROWS_STEP
 
 
 def captured(
@@ -212,7 +212,7 @@ class PrefillGraphs:
         self._decoder = decoder
         self._slots = slots
         self._width = width
-        self._sizes = range(PREFILL_STEP, max_tokens + 1, PREFILL_STEP)
+        self._sizes = sorted({*range(PREFILL_STEP, max_tokens, PREFILL_STEP), max_tokens} - {0})
         self._graphs: dict[int, _PrefillGraph] = {}
         self._capturer = _Capturer() if capture else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -10,13 +11,16 @@ from torch.nn import functional
 
 from ..model.tokenizer import EOS
 from .kv_cache import KVCache, LayerCache
-from .ops import Ops, StepRows
+from .ops import Ops, Places, StepRows
 from .prefill import PrefillBatch, PrefillRequest, pack
 from .slots import Slots, to_device
 from .weights.config import DecoderConfig
 from .weights.tensors import DecoderWeights, DenseWeights, ExpertWeights, Matrix
 
-__all__ = ["Decoder"]
+__all__ = ["ROWS_STEP", "Decoder"]
+
+ROWS_STEP: Final = 64
+"""Recorded steps have at most the next multiple of this number of rows."""
 
 
 class Decoder:
@@ -37,6 +41,11 @@ class Decoder:
         self.device = slots.device
         self.dtype = weights.head.dtype
         self._angles = _angles(config, slots.history.shape[1]).to(slots.device)
+        # Steps are padded to more rows than there are slots.
+        most_rows = -(-len(slots.lengths) // ROWS_STEP) * ROWS_STEP
+        self._arrivals = torch.zeros(
+            most_rows, config.heads, dtype=torch.int32, device=slots.device
+        )
 
     @torch.inference_mode()
     def prefill(self, requests: Sequence[PrefillRequest]) -> Tensor:
@@ -62,11 +71,14 @@ class Decoder:
         seen = pictures[batch.pictures.clamp(min=0)].to(text.dtype)
         residual = torch.where((batch.pictures >= 0)[:, None], seen, text).float()
 
-        def attend(queries: Tensor, qkv: Tensor, cache: LayerCache) -> Tensor:
+        places = Places(self._angles, batch.positions, batch.token_slots)
+
+        def attend(qkv: Tensor, cache: LayerCache) -> Tensor:
+            self._ops.rotate_and_store(qkv, places, self._slots, cache)
             # A prompt's keys and values were just computed: it does not read the cache.
             return self._ops.attend_prompts(qkv, batch.tiles, heads)
 
-        update = self._layers(residual, batch.positions, batch.token_slots, attend)
+        update = self._layers(residual, attend)
         logits = self._logits(residual[batch.last], update[batch.last])
         rows = StepRows(batch.slots, torch.zeros_like(batch.slots), 1)
         return self._ops.sample(logits, rows, self._slots, EOS)
@@ -79,20 +91,19 @@ class Decoder:
         """
         residual, positions, slots = self._ops.embed(self._weights.embeddings, rows, self._slots)
 
-        def attend(queries: Tensor, qkv: Tensor, cache: LayerCache) -> Tensor:
-            return self._ops.attend(
-                queries, rows, self._slots, cache, self._config.reference_window
-            )
+        places = Places(self._angles, positions, slots)
+        window = self._config.reference_window
 
-        update = self._layers(residual, positions, slots, attend)
+        def attend(qkv: Tensor, cache: LayerCache) -> Tensor:
+            return self._ops.attend(qkv, places, rows, self._slots, cache, window, self._arrivals)
+
+        update = self._layers(residual, attend)
         return self._ops.sample(self._logits(residual, update), rows, self._slots, EOS)
 
     def _layers(
         self,
         residual: Tensor,
-        positions: Tensor,
-        slots: Tensor,
-        attend: Callable[[Tensor, Tensor, LayerCache], Tensor],
+        attend: Callable[[Tensor, LayerCache], Tensor],
     ) -> Tensor:
         """Run all layers; return the output of the last, not yet added to the residual."""
         ops, epsilon = self._ops, self._config.epsilon
@@ -100,9 +111,7 @@ class Decoder:
         for number, layer in enumerate(self._weights.layers):
             normed = ops.add_norm(residual, update, layer.attention_norm, epsilon)
             qkv = ops.product(normed, layer.qkv)
-            cache = self._cache.layer(number)
-            queries = ops.rotate_and_store(qkv, self._angles, positions, slots, self._slots, cache)
-            attended = ops.product(attend(queries, qkv, cache), layer.projection)
+            attended = ops.product(attend(qkv, self._cache.layer(number)), layer.projection)
             normed = ops.add_norm(residual, attended[:, None], layer.mlp_norm, epsilon)
             update = self._mlp(normed, layer.mlp)
         if update is None:

@@ -18,7 +18,7 @@ from .kv_cache import LayerCache
 from .slots import Slots
 from .weights.tensors import ExpertWeights, Matrix
 
-__all__ = ["QUERY_TILE", "Ops", "StepRows"]
+__all__ = ["QUERY_TILE", "Ops", "Places", "StepRows"]
 
 QUERY_TILE: Final = 64
 """Number of queries that prompt attention computes at once."""
@@ -31,6 +31,15 @@ class StepRows:
     slots: Tensor  # slot of each sequence, int32, ``(rows,)``
     drafts: Tensor  # number of its drafts, less than ``queries``; int32, ``(rows,)``
     queries: int = 1  # tokens computed for each sequence, at least 1
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where tokens stand: what their queries and keys are rotated by, and where they are stored."""
+
+    angles: Tensor  # cosine and sine of every position, float32, ``(2, positions, head width / 2)``
+    positions: Tensor  # of each token in its sequence, int32, ``(tokens,)``
+    slots: Tensor  # of each token's sequence, int32, ``(tokens,)``
 
 
 class Ops(Protocol):
@@ -59,34 +68,41 @@ class Ops(Protocol):
         ...
 
     def rotate_and_store(
-        self,
-        qkv: Tensor,
-        angles: Tensor,
-        positions: Tensor,
-        slots: Tensor,
-        state: Slots,
-        cache: LayerCache,
-    ) -> Tensor:
+        self, qkv: Tensor, places: Places, state: Slots, cache: LayerCache
+    ) -> None:
         """Apply rotary positions to queries and keys, and store keys and values.
 
         NaN is stored as 0, because a block's next owner reads the old entries in it and multiplies
         them by a weight of 0.
 
-        ``qkv`` is ``(tokens, 3 * width)``; queries and keys are rotated in place. ``angles`` has
-        the cosine and sine of every position, float32, ``(2, positions, head width / 2)``.
-        ``positions`` (in its sequence) and ``slots`` are int32, ``(tokens,)``. Returns the queries,
-        ``(tokens, width)``.
+        ``qkv`` is ``(tokens, 3 * width)``; queries and keys are rotated in place.
         """
         ...
 
     def attend(
-        self, queries: Tensor, rows: StepRows, state: Slots, cache: LayerCache, window: int | None
+        self,
+        qkv: Tensor,
+        places: Places,
+        rows: StepRows,
+        state: Slots,
+        cache: LayerCache,
+        window: int | None,
+        arrivals: Tensor,
     ) -> Tensor:
-        """Compute the attention of a decode step over the paged cache.
+        """Rotate and store as :meth:`rotate_and_store`, and attend to the paged cache.
 
-        Queries and result are ``(rows * queries, width)``. The cache already holds the keys and
-        values of these tokens. ``window`` is the number of last tokens that are visible besides the
-        prompt, the query's own included; None for all.
+        Args:
+            qkv: Of the tokens of a decode step, ``(rows * queries, 3 * width)``; may be changed.
+            places: Where these tokens stand.
+            rows: The step's rows.
+            state: The slots.
+            cache: Keys and values of the tokens before.
+            window: Number of last tokens that are visible besides the prompt, the query's own
+                included; None for all.
+            arrivals: Zeros, and zeros again afterwards; int32, ``(rows or more, heads)``.
+
+        Returns:
+            The result, ``(rows * queries, width)``.
         """
         ...
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 from ..model.ngrams import NoRepeat, banned_tokens
 from .block_pool import BLOCK_SIZE
 from .kv_cache import LARGEST_STORED, LayerCache
-from .ops import StepRows
+from .ops import Places, StepRows
 from .products import float32_product
 from .slots import Slots
 from .weights.tensors import ExpertWeights, Matrix
@@ -41,18 +41,13 @@ class ReferenceOps:
         return (residual * torch.rsqrt(mean_square + epsilon) * weight.float()).to(weight.dtype)
 
     def rotate_and_store(
-        self,
-        qkv: Tensor,
-        angles: Tensor,
-        positions: Tensor,
-        slots: Tensor,
-        state: Slots,
-        cache: LayerCache,
-    ) -> Tensor:
+        self, qkv: Tensor, places: Places, state: Slots, cache: LayerCache
+    ) -> None:
         """See :meth:`.ops.Ops.rotate_and_store`."""
         heads, width = cache.keys.shape[1], cache.keys.shape[3]
         queries, keys, values = qkv.view(len(qkv), 3, heads, width).unbind(1)
-        cosine, sine = angles[:, positions, None]
+        positions, slots = places.positions, places.slots
+        cosine, sine = places.angles[:, positions, None]
         for part in (queries, keys):
             first, second = part.float().chunk(2, -1)
             turned = (first * cosine - second * sine, second * cosine + first * sine)
@@ -72,13 +67,21 @@ class ReferenceOps:
                 stored[blocks, :, positions % BLOCK_SIZE] = (part / scale[..., None]).to(
                     stored.dtype
                 )
-        return queries.flatten(1)
 
     def attend(
-        self, queries: Tensor, rows: StepRows, state: Slots, cache: LayerCache, window: int | None
+        self,
+        qkv: Tensor,
+        places: Places,
+        rows: StepRows,
+        state: Slots,
+        cache: LayerCache,
+        window: int | None,
+        arrivals: Tensor,
     ) -> Tensor:
         """See :meth:`.ops.Ops.attend`."""
+        self.rotate_and_store(qkv, places, state, cache)
         heads, width = cache.keys.shape[1], cache.keys.shape[3]
+        queries = qkv[:, : heads * width]
         results = []
         for row, slot in enumerate(rows.slots.tolist()):
             cached = int(state.lengths[slot])
@@ -98,7 +101,10 @@ class ReferenceOps:
             if window is not None:
                 seen &= (index < state.prompts[slot]) | (index > newest - window)
             result = functional.scaled_dot_product_attention(
-                own.view(rows.queries, heads, width).transpose(0, 1), keys, values, attn_mask=seen
+                own.reshape(rows.queries, heads, width).transpose(0, 1),
+                keys,
+                values,
+                attn_mask=seen,
             )
             results.append(result.transpose(0, 1).flatten(1))
         return torch.cat(results)

@@ -65,6 +65,7 @@ class Scheduler:
         self._swapped: list[WrittenSequence] = []
         self._running: list[WrittenSequence] = []
         self._waited = 0
+        self._coming: int | None = None  # as :attr:`coming`, until other sequences wait
 
     @property
     def running(self) -> tuple[WrittenSequence, ...]:
@@ -76,12 +77,15 @@ class Scheduler:
         """Prompts that wait, and those that are known to follow them; 0 if no slot is free."""
         if len(self._free_slots) <= self._reserved:
             return 0
-        following = (1 + sequence.task.following for sequence in self._waiting)
-        return max(len(self._waiting), *following, 0)
+        if self._coming is None:
+            following = (1 + sequence.task.following for sequence in self._waiting)
+            self._coming = max(len(self._waiting), *following, 0)
+        return self._coming
 
     def add(self, sequence: WrittenSequence) -> None:
         """Add a sequence, which waits for its prefill."""
         insort(self._waiting, sequence, key=_rank)
+        self._coming = None
 
     def remove(self, sequence: WrittenSequence) -> None:
         """Free the slot and blocks of a sequence that has ended or was cancelled.
@@ -92,6 +96,7 @@ class Scheduler:
         for group in (self._waiting, self._swapped, self._running):
             if sequence in group:
                 group.remove(sequence)
+        self._coming = None
         self._release(sequence)
         sequence.swapped = None
 
@@ -152,7 +157,8 @@ class Scheduler:
         prompts: list[WrittenSequence] = []
         tokens = 0
         is_ready = prefill and self._is_ready()
-        for sequence in list(merge(self._swapped, self._waiting, key=_rank)):
+        # Of hundreds that wait, mostly one is looked at: of copies, since the lists change here.
+        for sequence in merge(tuple(self._swapped), tuple(self._waiting), key=_rank):
             is_prompt = sequence not in self._swapped
             is_urgent = worst is not None and sequence.task.priority < worst
             if is_prompt:
@@ -179,6 +185,7 @@ class Scheduler:
             insort(self._running, sequence, key=_rank)
         if prompts:
             self._waited = 0
+            self._coming = None
         return tuple(swapped_in), tuple(prompts)
 
     def _is_ready(self) -> bool:

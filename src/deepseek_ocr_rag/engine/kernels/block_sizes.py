@@ -40,18 +40,22 @@ class ExpertTuning:
 
 
 ATTENTION: Final = (
-    (40, AttentionTuning(chunk=64, tile=64, warps=4, stages=2, joined=16)),
-    (320, AttentionTuning(chunk=256, tile=64, warps=4, stages=3)),
-    (1280, AttentionTuning(chunk=512, tile=64, warps=4, stages=3)),
-    (None, AttentionTuning(chunk=1024, tile=64, warps=4, stages=3)),
+    (80, AttentionTuning(chunk=128, tile=64, warps=4, stages=2, joined=16)),
+    (160, AttentionTuning(chunk=256, tile=64, warps=4, stages=3, joined=8)),
+    (320, AttentionTuning(chunk=512, tile=64, warps=4, stages=3)),
+    (1920, AttentionTuning(chunk=1024, tile=64, warps=4, stages=3)),
+    (None, AttentionTuning(chunk=2048, tile=64, warps=4, stages=3)),
 )
 """Each tuning with the largest number of heads, over all sequences, for which it is used."""
 
 SINGLE: Final = (
-    (40, AttentionTuning(chunk=64, tile=32, warps=2, stages=2, joined=16)),
+    (20, AttentionTuning(chunk=64, tile=32, warps=2, stages=2, joined=16)),
+    (40, AttentionTuning(chunk=128, tile=32, warps=2, stages=3, joined=8)),
+    (80, AttentionTuning(chunk=192, tile=32, warps=2, stages=3, joined=8)),
     (320, AttentionTuning(chunk=256, tile=32, warps=2, stages=3)),
-    (1280, AttentionTuning(chunk=512, tile=32, warps=2, stages=3)),
-    (None, AttentionTuning(chunk=1024, tile=32, warps=2, stages=3)),
+    (640, AttentionTuning(chunk=512, tile=32, warps=2, stages=3)),
+    (1920, AttentionTuning(chunk=1024, tile=32, warps=2, stages=3)),
+    (None, AttentionTuning(chunk=2048, tile=32, warps=2, stages=3)),
 )
 """The same for single queries over an fp8 cache."""
 

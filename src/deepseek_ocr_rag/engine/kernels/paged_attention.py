@@ -1,8 +1,12 @@
 """Computes the attention of a decode step: few queries over a long cached context, read once.
 
-The context of a sequence is split into chunks that are read in parallel; a second
-kernel combines them (flash decoding: Dao et al., 2023). Queries are padded to the 16
-rows that a matrix unit takes, which costs nothing, because the step waits on memory.
+The context of a sequence is split into chunks that are read in parallel (flash decoding: Dao et al.,
+2023). Queries are padded to the 16 rows that a matrix unit takes, which costs nothing, because the
+step waits on memory.
+
+A token without drafts is rotated by the kernel that attends, stored by the program of the first
+chunk, and attended to from there; the program that ends last joins the chunks. For tokens with drafts
+both are kernels of their own.
 
 Blocks are read whole, even the one in which a sequence ends: the cache holds only
 finite numbers, and those after the end have a weight of 0.
@@ -16,11 +20,13 @@ import triton.language as tl
 from torch import Tensor
 
 from ..block_pool import BLOCK_SIZE
-from ..kv_cache import LayerCache
-from ..ops import StepRows
+from ..kv_cache import LARGEST_STORED, LayerCache
+from ..ops import Places, StepRows
 from ..slots import Slots
+from .attention_chunks import hand_in, join, span
 from .block_sizes import attention_tuning
 from .launching import await_previous, launch
+from .rotary import LARGEST_E4M3, newest_token, rotate_and_store
 
 __all__ = ["attend"]
 
@@ -29,29 +35,11 @@ ROWS = 16
 
 LOG2_E = 1.4426950408889634
 
-LARGEST_E4M3 = torch.finfo(torch.float8_e4m3fn).max
-
-
-@triton.jit
-def _span(slots, lengths, prompts, row, window, QUERIES: tl.constexpr, WINDOWED: tl.constexpr):
-    """Return slot, tokens cached before this step, visible, prompt and skipped tokens.
-
-    The tokens between the prompt and the first query's window are skipped; without
-    them, the visible tokens are contiguous.
-    """
-    slot = tl.load(slots + row)
-    cached = tl.load(lengths + slot)
-    prompt = 0
-    left_out = 0
-    if WINDOWED:
-        prompt = tl.load(prompts + slot)
-        left_out = tl.maximum(cached - window + 1 - prompt, 0)
-    return slot, cached, cached + QUERIES - left_out, prompt, left_out
-
 
 @triton.jit
 def _attend_chunk(
-    queries,
+    qkv,
+    angles,
     keys,
     values,
     key_scales,
@@ -62,11 +50,13 @@ def _attend_chunk(
     blocks,
     parts,
     weights,
+    joined,
+    arrivals,
     factor,
-    query_stride,
     heads,
     window,
     max_blocks,
+    most_positions,
     chunks,
     QUERIES: tl.constexpr,
     WIDTH: tl.constexpr,
@@ -77,31 +67,68 @@ def _attend_chunk(
     LARGEST: tl.constexpr,
     WINDOWED: tl.constexpr,
     SCALED: tl.constexpr,
+    STORED: tl.constexpr,
+    AT_ONCE: tl.constexpr,
     STAGES: tl.constexpr,
 ):
     row = tl.program_id(0) // heads
     head = tl.program_id(0) % heads
     chunk = tl.program_id(1)
-    slot, cached, seen, prompt, left_out = _span(
-        slots, lengths, prompts, row, window, QUERIES, WINDOWED
+    fused: tl.constexpr = QUERIES == 1
+    slot, cached, seen, prompt, left_out = span(
+        slots, lengths, prompts, row, window, 0 if fused else QUERIES, WINDOWED
     )
-    first = chunk * CHUNK
-    if first >= seen:
+    used = tl.maximum(tl.cdiv(seen, CHUNK), 1)
+    if chunk >= used:
         return
-    await_previous()
+    first = chunk * CHUNK
     own = tl.minimum(tl.arange(0, MATRIX_ROWS), QUERIES - 1)
     channel = tl.arange(0, WIDTH)
     each = tl.arange(0, TILE)
-    query_offset = (row * QUERIES + own) * query_stride + head * WIDTH
-    query = tl.load(queries + query_offset[:, None] + channel[None, :])
+    if fused:
+        query, own_key, own_value = newest_token(
+            qkv,
+            angles,
+            blocks,
+            keys,
+            values,
+            key_scales,
+            value_scales,
+            row,
+            slot,
+            cached,
+            head,
+            heads,
+            max_blocks,
+            most_positions,
+            chunk == 0,
+            LARGEST,
+            WIDTH // 2,
+            BLOCK_SIZE,
+            SCALED,
+            STORED,
+        )
+        # The newest token belongs to the first chunk.
+        is_first = chunk == 0
+        peak = tl.zeros([MATRIX_ROWS], tl.float32)
+        peak += tl.where(is_first, tl.sum(query * own_key, 0) * factor, float("-inf"))
+        total = tl.zeros([MATRIX_ROWS], tl.float32) + tl.where(is_first, 1.0, 0.0)
+        result = tl.zeros([MATRIX_ROWS, WIDTH], tl.float32)
+        result += tl.where(is_first, own_value, 0.0)[None, :]
+        query = tl.zeros([MATRIX_ROWS, WIDTH], tl.float32) + query[None, :]
+        query = query.to(qkv.dtype.element_ty)
+    else:
+        await_previous()
+        query_offset = (row * QUERIES + own) * (3 * heads * WIDTH) + head * WIDTH
+        query = tl.load(qkv + query_offset[:, None] + channel[None, :])
+        peak = tl.full([MATRIX_ROWS], float("-inf"), tl.float32)
+        total = tl.zeros([MATRIX_ROWS], tl.float32)
+        result = tl.zeros([MATRIX_ROWS, WIDTH], tl.float32)
     newest = cached + own
     if SCALED:
         # Eight-bit numbers convert to float16 fastest.
         query = query.to(tl.float16)
 
-    peak = tl.full([MATRIX_ROWS], float("-inf"), tl.float32)
-    total = tl.zeros([MATRIX_ROWS], tl.float32)
-    result = tl.zeros([MATRIX_ROWS, WIDTH], tl.float32)
     for begin in tl.range(first, tl.minimum(first + CHUNK, seen), TILE, num_stages=STAGES):
         order = begin + each
         inside = order < seen
@@ -120,8 +147,9 @@ def _attend_chunk(
         score = tl.dot(query, tl.trans(key), input_precision="ieee") * factor
         if SCALED:
             score *= tl.load(key_scales + cell)[None, :]
-        visible = position[None, :] <= newest[:, None]
-        if WINDOWED:
+        # Without drafts, all that the cache holds is visible.
+        visible = inside[None, :] if fused else position[None, :] <= newest[:, None]
+        if WINDOWED and not fused:
             recent = position[None, :] > newest[:, None] - window
             visible &= recent | (position < prompt)[None, :]
         score = tl.where(visible, score, float("-inf"))
@@ -139,19 +167,38 @@ def _attend_chunk(
         result += tl.dot(weight.to(query.dtype), value, input_precision="ieee")
         peak = new_peak
 
-    is_query = tl.arange(0, MATRIX_ROWS) < QUERIES
-    part = ((row * QUERIES + own) * heads + head) * chunks + chunk
-    total = tl.where(peak == float("-inf"), 1.0, total)
-    result = result / total[:, None]
-    if SCALED:
-        result = result / LARGEST
-    tl.store(parts + part[:, None] * WIDTH + channel[None, :], result, mask=is_query[:, None])
-    tl.store(weights + part, peak + tl.log2(total), mask=is_query)
+    if fused:
+        hand_in(
+            result / total[:, None],
+            peak + tl.log2(total),
+            parts,
+            weights,
+            joined,
+            arrivals,
+            row * heads + head,
+            chunk,
+            chunks,
+            used,
+            MATRIX_ROWS,
+            WIDTH,
+            AT_ONCE,
+        )
+    else:
+        is_query = tl.arange(0, MATRIX_ROWS) < QUERIES
+        part = ((row * QUERIES + own) * heads + head) * chunks + chunk
+        total = tl.where(peak == float("-inf"), 1.0, total)
+        result = result / total[:, None]
+        if SCALED:
+            result = result / LARGEST
+        cells = part[:, None] * WIDTH + channel[None, :]
+        tl.store(parts + cells, result, mask=is_query[:, None])
+        tl.store(weights + part, peak + tl.log2(total), mask=is_query)
 
 
 @triton.jit
 def _attend_chunk_singly(
-    queries,
+    qkv,
+    angles,
     keys,
     values,
     key_scales,
@@ -162,34 +209,63 @@ def _attend_chunk_singly(
     blocks,
     parts,
     weights,
+    joined,
+    arrivals,
     factor,
-    query_stride,
     heads,
     window,
     max_blocks,
+    most_positions,
     chunks,
     WIDTH: tl.constexpr,
     TILE: tl.constexpr,
     CHUNK: tl.constexpr,
     BLOCK_SIZE: tl.constexpr,
+    LARGEST: tl.constexpr,
     WINDOWED: tl.constexpr,
+    STORED: tl.constexpr,
+    AT_ONCE: tl.constexpr,
     STAGES: tl.constexpr,
 ):
     """Attend with one query a row over an fp8 cache; converting for matrix units takes longer."""
     row = tl.program_id(0) // heads
     head = tl.program_id(0) % heads
     chunk = tl.program_id(1)
-    slot, _cached, seen, prompt, left_out = _span(slots, lengths, prompts, row, window, 1, WINDOWED)
-    first = chunk * CHUNK
-    if first >= seen:
+    slot, cached, seen, prompt, left_out = span(slots, lengths, prompts, row, window, 0, WINDOWED)
+    used = tl.maximum(tl.cdiv(seen, CHUNK), 1)
+    if chunk >= used:
         return
-    await_previous()
+    first = chunk * CHUNK
+    query, own_key, own_value = newest_token(
+        qkv,
+        angles,
+        blocks,
+        keys,
+        values,
+        key_scales,
+        value_scales,
+        row,
+        slot,
+        cached,
+        head,
+        heads,
+        max_blocks,
+        most_positions,
+        chunk == 0,
+        LARGEST,
+        WIDTH // 2,
+        BLOCK_SIZE,
+        True,
+        STORED,
+    )
+    query *= factor
     channel = tl.arange(0, WIDTH)
     each = tl.arange(0, TILE)
-    query = tl.load(queries + row * query_stride + head * WIDTH + channel).to(tl.float32) * factor
-    peak = float("-inf")
-    total = tl.zeros([TILE], tl.float32)
-    result = tl.zeros([TILE, WIDTH], tl.float32)
+    # The newest token belongs to the first chunk.
+    is_newest = (each == 0) & (chunk == 0)
+    peak = tl.where(chunk == 0, tl.sum(query * own_key, 0), float("-inf"))
+    total = tl.where(is_newest, 1.0, 0.0)
+    result = tl.where(is_newest[:, None], own_value[None, :], 0.0)
     for begin in tl.range(first, tl.minimum(first + CHUNK, seen), TILE, num_stages=STAGES):
         order = begin + each
         inside = order < seen
@@ -203,8 +279,7 @@ def _attend_chunk_singly(
             block = tl.load(blocks + slot * max_blocks + begin // BLOCK_SIZE)
             cell = (block.to(tl.int64) * heads + head) * BLOCK_SIZE + begin % BLOCK_SIZE + each
         cells = cell[:, None] * WIDTH + channel[None, :]
-        key = tl.load(keys + cells)
-        score = tl.sum(key.to(tl.float32) * query[None, :], 1)
+        score = tl.sum(tl.load(keys + cells).to(tl.float32) * query[None, :], 1)
         score *= tl.load(key_scales + cell)
         score = tl.where(inside, score, float("-inf"))
         new_peak = tl.maximum(peak, tl.max(score, 0))
@@ -216,75 +291,54 @@ def _attend_chunk_singly(
         weight = tl.exp2(score - peak)
         total += weight
         weight *= tl.load(value_scales + cell)
-        value = tl.load(values + cells)
-        result += weight[:, None] * value.to(tl.float32)
-    total_sum = tl.sum(total, 0)
-    part = (row * heads + head) * chunks + chunk
-    tl.store(parts + part * WIDTH + channel, tl.sum(result, 0) / total_sum)
-    tl.store(weights + part, peak + tl.log2(total_sum))
-
-
-@triton.jit
-def _join_chunks(
-    parts,
-    weights,
-    joined,
-    slots,
-    lengths,
-    prompts,
-    heads,
-    window,
-    chunks,
-    QUERIES: tl.constexpr,
-    WIDTH: tl.constexpr,
-    CHUNK: tl.constexpr,
-    AT_ONCE: tl.constexpr,
-    WINDOWED: tl.constexpr,
-):
-    query = tl.program_id(0)
-    head = tl.program_id(1)
-    _slot, _cached, seen, _prompt, _left_out = _span(
-        slots, lengths, prompts, query // QUERIES, window, QUERIES, WINDOWED
+        result += weight[:, None] * tl.load(values + cells).to(tl.float32)
+    sum_of_all = tl.sum(total, 0)
+    hand_in(
+        (tl.sum(result, 0) / sum_of_all)[None, :],
+        tl.zeros([1], tl.float32) + (peak + tl.log2(sum_of_all)),
+        parts,
+        weights,
+        joined,
+        arrivals,
+        row * heads + head,
+        chunk,
+        chunks,
+        used,
+        1,
+        WIDTH,
+        AT_ONCE,
     )
-    await_previous()
-    used = tl.cdiv(seen, CHUNK)
-    channel = tl.arange(0, WIDTH)
-    start = (query * heads + head) * chunks
-    peak = float("-inf")
-    total = 0.0
-    result = tl.zeros([WIDTH], tl.float32)
-    for begin in range(0, used, AT_ONCE):
-        chunk = begin + tl.arange(0, AT_ONCE)
-        inside = chunk < used
-        weight = tl.load(weights + start + chunk, mask=inside, other=float("-inf"))
-        cells = (start + chunk)[:, None] * WIDTH + channel[None, :]
-        part = tl.load(parts + cells, mask=inside[:, None], other=0.0)
-        new_peak = tl.maximum(peak, tl.max(weight, 0))
-        share = tl.exp2(weight - new_peak)
-        shrink = tl.exp2(peak - new_peak)
-        total = total * shrink + tl.sum(share, 0)
-        result = result * shrink + tl.sum(part * share[:, None], 0)
-        peak = new_peak
-    target = joined + (query * heads + head) * WIDTH + channel
-    tl.store(target, (result / total).to(joined.dtype.element_ty))
 
 
 def attend(
-    queries: Tensor, rows: StepRows, state: Slots, cache: LayerCache, window: int | None
+    qkv: Tensor,
+    places: Places,
+    rows: StepRows,
+    state: Slots,
+    cache: LayerCache,
+    window: int | None,
+    arrivals: Tensor,
 ) -> Tensor:
     """See :meth:`.ops.Ops.attend`."""
     heads, width = cache.keys.shape[1], cache.keys.shape[3]
-    count = len(rows.slots)
-    single = cache.key_scales is not None and rows.queries == 1
+    count, tokens = len(rows.slots), len(qkv)
+    is_scaled = cache.key_scales is not None
+    single = is_scaled and rows.queries == 1
     tuning = attention_tuning(count * heads, single=single)
     chunks = triton.cdiv(state.history.shape[1], tuning.chunk)
-    parts = torch.empty(
-        (len(queries), heads, chunks, width), dtype=torch.float32, device=queries.device
-    )
-    weights = torch.empty(parts.shape[:-1], dtype=torch.float32, device=queries.device)
-    common = {"WIDTH": width, "CHUNK": tuning.chunk, "WINDOWED": window is not None}
-    arguments = (
-        queries,
+    parts = torch.empty((tokens, heads, chunks, width), dtype=torch.float32, device=qkv.device)
+    weights = torch.empty(parts.shape[:-1], dtype=torch.float32, device=qkv.device)
+    joined = torch.empty((tokens, heads * width), dtype=qkv.dtype, device=qkv.device)
+    if rows.queries > 1:
+        rotate_and_store(qkv, places, state, cache)
+    constants: dict[str, object] = {}
+    if not single:
+        constants = {"QUERIES": rows.queries, "MATRIX_ROWS": ROWS, "SCALED": is_scaled}
+    launch(
+        _attend_chunk_singly if single else _attend_chunk,
+        (count * heads, chunks),
+        qkv,
+        places.angles,
         cache.keys,
         cache.values,
         cache.key_scales,
@@ -295,59 +349,27 @@ def attend(
         state.block_table,
         parts,
         weights,
+        joined,
+        arrivals,
         width**-0.5 * LOG2_E,
-        queries.stride(0),
         heads,
         window or 0,
         state.block_table.shape[1],
+        places.angles.shape[1],
         chunks,
-    )
-    grid = (count * heads, chunks)
-    if single:
-        launch(
-            _attend_chunk_singly,
-            grid,
-            *arguments,
-            rows=len(queries),
-            TILE=tuning.tile,
-            BLOCK_SIZE=BLOCK_SIZE,
-            STAGES=tuning.stages,
-            num_warps=tuning.warps,
-            **common,
-        )
-    else:
-        launch(
-            _attend_chunk,
-            grid,
-            *arguments,
-            rows=len(queries),
-            QUERIES=rows.queries,
-            TILE=tuning.tile,
-            BLOCK_SIZE=BLOCK_SIZE,
-            MATRIX_ROWS=ROWS,
-            LARGEST=LARGEST_E4M3,
-            SCALED=cache.key_scales is not None,
-            STAGES=tuning.stages,
-            num_warps=tuning.warps,
-            **common,
-        )
-    joined = torch.empty(queries.shape, dtype=queries.dtype, device=queries.device)
-    launch(
-        _join_chunks,
-        (len(queries), heads),
-        parts,
-        weights,
-        joined,
-        rows.slots,
-        state.lengths,
-        state.prompts,
-        heads,
-        window or 0,
-        chunks,
-        rows=len(queries),
-        QUERIES=rows.queries,
+        rows=tokens,
+        WIDTH=width,
+        CHUNK=tuning.chunk,
+        TILE=tuning.tile,
+        BLOCK_SIZE=BLOCK_SIZE,
+        LARGEST=LARGEST_E4M3,
+        WINDOWED=window is not None,
+        STORED=LARGEST_STORED,
         AT_ONCE=tuning.joined,
-        num_warps=tuning.joined // 4,
-        **common,
+        STAGES=tuning.stages,
+        num_warps=tuning.warps,
+        **constants,
     )
+    if rows.queries > 1:
+        join(parts, weights, joined, rows, state, window, tuning)
     return joined
