@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+import warnings
+from pathlib import Path
 
 import pytest
 
-from deepseek_ocr_rag import OcrDocument, Retriever, chunk_document, verify
+from deepseek_ocr_rag import OcrDocument, Reader, Retriever, chunk_document, verify
+from deepseek_ocr_rag.backends import LiteBackendWarning
 from deepseek_ocr_rag.document.types import Block, Box, Page
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.records import page_records, split_records
+from deepseek_ocr_rag.text.sentences import sentence_spans
 
 KEEPER = "Ann Lee has kept the lamp since 1902."
 FOG = "The hand horn was sounded for nine hours."
@@ -51,6 +55,40 @@ def test_a_sentence_gets_its_status_its_page_and_its_box(kind: str) -> None:
     assert checked.sentences[0].citations == (0,)
     assert "no source says it" in checked.sentences[1].problem
     assert not checked.supported
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Two are shown in the museum at Corrie Head, one went to the school of navigation, and three "
+        "wait in the store at Tarn Point as spares for the festival in August.",
+        "Those payments were made by mail or by private express mail.\nd. On April 17, 2015, the bank's "
+        "records revealed check number 00155602, dated May 14, 2014, payable to the First Bank, in "
+        "the amount",
+    ],
+)
+def test_a_sentence_copied_from_its_source_is_supported(sentence: str) -> None:
+    """Though its parts, each with a figure, share most of their words with each other."""
+    checked = verify(f"{sentence} [1]", [sentence])
+    assert [each.status for each in checked.sentences] == ["supported"]
+    changed = sentence.replace("three", "four").replace("May 14", "May 15")
+    assert not verify(f"{changed} [1]", [sentence]).supported
+
+
+def test_every_sentence_of_the_sample_is_supported_by_its_own_chunk(sample_pdf: Path) -> None:
+    with Reader("lite") as reader, warnings.catch_warnings():
+        warnings.simplefilter("ignore", LiteBackendWarning)
+        document = reader.read(sample_pdf, pages="1,3")  # the page between them is a scan
+    chunks = chunk_document(document)
+    sentences = [
+        (chunk.text[slice(*span)], chunk) for chunk in chunks for span in sentence_spans(chunk.text)
+    ]
+    whole = [(text, chunk) for text, chunk in sentences if text[0].isupper() and text[-1] == "."]
+    assert len(whole) > 40
+    for text, chunk in whole:
+        checked = verify(text, [chunk])
+        assert checked.supported, text
+        assert all(citation.boxes for citation in checked.citations), text
 
 
 def test_plain_text_can_be_a_source() -> None:

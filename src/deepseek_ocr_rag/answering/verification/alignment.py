@@ -18,7 +18,7 @@ from ...text.dates import dates
 from ...text.terms import content_terms, terms
 from .lexicon import CLAUSE_BREAKS
 
-__all__ = ["Token", "clause", "is_displaced", "runs_of", "words_in"]
+__all__ = ["Token", "clause", "is_displaced", "is_same", "runs_of", "words_in"]
 
 ENOUGH: Final = 2
 """Agreement that makes two positions the same: one content word, or two function words
@@ -66,6 +66,16 @@ def _clause_ends(plain: str) -> tuple[int, ...]:
 def words_in(plain: str, span: tuple[int, int]) -> list[tuple[int, int]]:
     """The spans of the words and numbers within a part of a text."""
     return [match.span() for match in _TOKEN.finditer(plain, *span)]
+
+
+def is_same(claim: str, source: str) -> bool:
+    """Whether two sentences differ in spaces, case and the mark at their end at most."""
+    return _without_spaces(claim) == _without_spaces(source)
+
+
+@lru_cache(maxsize=2**10)
+def _without_spaces(plain: str) -> str:
+    return "".join(plain.casefold().split()).rstrip(".;:!?")
 
 
 def is_displaced(claim: str, span: tuple[int, int], source: str) -> bool:

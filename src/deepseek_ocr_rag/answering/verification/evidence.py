@@ -9,6 +9,7 @@ from typing import Final
 from ...text.dates import Date
 from ...text.numerals import Number, is_year
 from ...text.terms import content_terms, is_pair_of_characters, terms
+from .alignment import is_same
 from .calculations.derivation import (
     Derivation,
     derivation,
@@ -203,6 +204,10 @@ class Evidence:
     def _units_stating(self, fact: Number | Date) -> frozenset[int]:
         """The units that state a number or a date and are about the same topic."""
         comparison = self._comparison
+        plain = comparison.claim.facts.plain
+        copied = {i for i, (_, unit) in enumerate(comparison.units) if is_same(plain, unit.own)}
+        if copied and len(self._words) > SHORT:
+            return frozenset(copied)
         overlap = comparison.overlap_around(fact)
         stating = [
             index
