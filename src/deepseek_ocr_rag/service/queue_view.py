@@ -44,7 +44,7 @@ class QueueView:
         """A job.
 
         Raises:
-            JobNotFoundError: If it never was, or belongs to another key.
+            JobNotFoundError: If it never existed, or belongs to another key.
             JobExpiredError: If it was removed.
         """
         return self._job(self._database.read(lambda each: find_job(each, owner, job_id)))

@@ -19,7 +19,7 @@ export const ASKING_TEXTS = {
   "asking.conversation": ["Questions and answers", "问与答"],
   "asking.model": ["Answered by", "回答者"],
   "asking.model.none": ["none: quotes only", "无：只引用原文"],
-  "asking.writing": ["Being written, not checked yet", "正在书写，尚未核对"],
+  "asking.writing": ["Being written, not checked yet", "正在生成，尚未核对"],
   "asking.searching": ["Searching the documents…", "正在检索文档……"],
   "asking.checked": ["Sentences found in the documents: {supported} of {all}", "见于文档的句子：{all} 句中的 {supported} 句"],
   "asking.quotes": ["Quoted from the documents; no model wrote this.", "引自文档，并非模型所写。"],
