@@ -209,6 +209,6 @@ class QueueView:
 def _number(cursor: str) -> int:
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
         raise ConfigurationError(
-            "this is not a cursor of a list", remedy="Use next_cursor of the part before."
+            "this is not a cursor of a list", remedy="Use next_cursor of the previous part."
         )
     return int(cursor)

@@ -21,7 +21,7 @@ export const ASKING_TEXTS = {
   "asking.model.none": ["none: quotes only", "无：只引用原文"],
   "asking.writing": ["Being written, not checked yet", "正在生成，尚未核对"],
   "asking.searching": ["Searching the documents…", "正在检索文档……"],
-  "asking.checked": ["Sentences found in the documents: {supported} of {all}", "见于文档的句子：{all} 句中的 {supported} 句"],
+  "asking.checked": ["Sentences found in the documents: {supported} of {all}", "{all} 句中有 {supported} 句见于文档"],
   "asking.quotes": ["Quoted from the documents; no model wrote this.", "引自文档，并非模型所写。"],
   "asking.quotes_instead": ["Nothing that the model wrote is in the documents. These passages fit the question best.", "模型所写均不见于文档。以下是最相关的原文。"],
   "asking.absent": ["Not in these documents", "这些文档中没有"],
