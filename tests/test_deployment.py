@@ -159,7 +159,7 @@ def test_the_parts_of_the_compose_files_fit_together() -> None:
 
 
 @pytest.mark.parametrize("stage", ["cpu", "cuda"])
-def test_the_image_runs_as_nobody_in_particular(stage: str) -> None:
+def test_the_image_runs_as_an_unprivileged_user(stage: str) -> None:
     users = [rest for name, rest in stages()[stage] if name == "USER"]
     assert users[-1] == "10001:10001"
 

@@ -86,7 +86,7 @@ HEAVY = {
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_a_door_offers_these_names_and_no_others(door: str) -> None:
+def test_a_public_module_offers_these_names_and_no_others(door: str) -> None:
     module = importlib.import_module(f"{PACKAGE}.{door}".rstrip("."))
     assert sorted(module.__all__) == sorted(DOORS[door].split())
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
@@ -97,7 +97,7 @@ def test_about_40_names_stand_at_the_top() -> None:
 
 
 @pytest.mark.parametrize("stub", sorted(SRC.rglob("*.pyi")), ids=name_of)
-def test_a_lazy_door_is_whole_for_type_checkers(stub: Path) -> None:
+def test_a_lazy_module_is_whole_for_type_checkers(stub: Path) -> None:
     tree = ast.parse(stub.read_text(encoding="utf-8"))
     offered = [a.name for node in tree.body if isinstance(node, ast.ImportFrom) for a in node.names]
     (listed,) = [ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)]

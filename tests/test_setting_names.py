@@ -142,7 +142,7 @@ def test_it_is_caught_as_either_kind_of_error() -> None:
         ("zzz", None),
     ],
 )
-def test_the_near_name(name: str, meant: str | None) -> None:
+def test_a_misspelled_name_has_a_near_name(name: str, meant: str | None) -> None:
     assert near_name(name, ["backend", "mode", "password", "root_dir"]) == meant
 
 

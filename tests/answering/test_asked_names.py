@@ -96,7 +96,7 @@ def test_what_may_be_a_missing_name_makes_passages_the_nearest(
     assert (answer.found, answer.text.startswith("No ")) == (False, True)
 
 
-def test_a_german_noun_behind_an_article_need_not_stand_there() -> None:
+def test_a_german_noun_after_an_article_is_not_taken_for_a_name_that_is_missing() -> None:
     answer = DocumentQA(document("de")).ask("Wann wird die Treppe gereinigt, an welchem Werktag?")
     assert answer.found
 

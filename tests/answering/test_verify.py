@@ -223,7 +223,7 @@ def test_a_sentence_too_long_to_compare_is_unchecked() -> None:
 
 
 @pytest.mark.parametrize("wrong", [0, -1, float("nan")])
-def test_no_time_at_all_is_a_mistake(wrong: float) -> None:
+def test_a_time_that_is_not_positive_is_refused(wrong: float) -> None:
     with pytest.raises(ConfigurationError, match="max_seconds"):
         verify(KEEPER, [KEEPER], max_seconds=wrong)
 

@@ -95,7 +95,7 @@ def test_saying_that_nothing_was_found_needs_no_source(sentence: str) -> None:
 
 
 @pytest.mark.parametrize("sentence", ["Nobody keeps the lamp.", "There is no bell on the tower."])
-def test_a_claim_is_not_taken_for_it(sentence: str) -> None:
+def test_a_claim_is_not_taken_for_saying_that_nothing_was_found(sentence: str) -> None:
     writing = writer()
     writing.feed([sentence])
     writing.finish()

@@ -129,7 +129,7 @@ def test_a_backend_that_takes_pictures_gets_them(server, pdf):
         ("replay:local", False),
     ],
 )
-def test_only_for_backends_that_see_pictures_alone(backend, apart):
+def test_pages_are_drawn_apart_only_for_backends_that_see_nothing_but_pictures(backend, apart):
     assert can_be_drawn_apart(backend) is apart
 
 

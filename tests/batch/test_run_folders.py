@@ -69,7 +69,7 @@ def test_another_document_in_a_line_is_not_taken_for_the_one_that_was_stored(
     assert "other" not in table["markdown"].to_pylist()
 
 
-def test_records_are_chunks_on_wish(papers, tmp_path, server):
+def test_records_are_chunks_if_that_is_asked_for(papers, tmp_path, server):
     chunked = settings(server, chunk_tokens=16)
     run_batch(f"{papers}/[ab].pdf", str(tmp_path / "out"), chunked)
     rows = parquet.read_table(tmp_path / "out/documents/part-00000000.parquet").to_pylist()

@@ -130,7 +130,7 @@ def test_without_a_card_that_works_the_run_ends(read, devices):
         read(*devices)
 
 
-def test_a_full_disk_is_no_matter_of_the_card(read):
+def test_a_full_disk_ends_the_run_and_is_not_blamed_on_the_card(read):
     with pytest.raises(OutputError):
         read("full", "good")
 
@@ -145,7 +145,9 @@ def test_a_full_disk_is_no_matter_of_the_card(read):
         ("cuda:1,cuda:3", 1, ("cuda:1",)),
     ],
 )
-def test_how_many_cards_read(named, gpus, devices, monkeypatch):
+def test_the_environment_and_the_number_of_cards_choose_the_devices(
+    named, gpus, devices, monkeypatch
+):
     monkeypatch.delenv("DSOCR_DEVICES", raising=False)
     if named:
         monkeypatch.setenv("DSOCR_DEVICES", named)

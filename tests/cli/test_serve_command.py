@@ -38,7 +38,7 @@ def test_vllm_prepares_pictures_in_several_threads_where_that_was_tried() -> Non
     assert option(serve_command("vllm"), "--renderer-num-workers") == "4"
 
 
-def test_llama_cpp_gets_eyes_marks_and_a_whole_context_for_each_slot() -> None:
+def test_llama_cpp_gets_its_encoder_the_layout_marks_and_a_whole_context_for_each_slot() -> None:
     command = serve_command("llama.cpp", version="b11549", model="/models/deepseek-ocr-Q8_0.gguf")
     assert words(command)[0] == "llama-server"
     assert option(command, "--model") == "/models/deepseek-ocr-Q8_0.gguf"
@@ -49,7 +49,7 @@ def test_llama_cpp_gets_eyes_marks_and_a_whole_context_for_each_slot() -> None:
 
 
 @pytest.mark.parametrize(("version", "needed"), [("0.24.0", False), ("0.30.1", True), (None, True)])
-def test_ollama_is_started_filled_and_cured_where_it_keeps_marks_back(
+def test_ollama_gets_the_model_and_a_layout_model_where_it_keeps_marks_back(
     version: str | None, needed: bool
 ) -> None:
     command = serve_command("ollama", version=version)

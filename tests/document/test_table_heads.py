@@ -23,12 +23,12 @@ def cells(*texts: str) -> str:
     return "".join(f"<td>{text}</td>" for text in texts)
 
 
-def test_the_first_row_of_a_pipe_table_with_its_rule() -> None:
+def test_the_head_of_a_pipe_table_is_its_first_row_with_the_rule() -> None:
     head = "| item | price |\n| --- | --- |\n"
     assert head_of(head + "| lamp | 3 |\n| wick | 1 |") == head
 
 
-def test_the_first_row_of_an_html_table() -> None:
+def test_the_head_of_an_html_table_is_its_first_row() -> None:
     head = cells("item", "price")
     assert head_of(html(head, cells("lamp", "3"))) == f"<table><tr>{head}</tr>"
 
@@ -130,7 +130,7 @@ def test_a_table_that_begins_with_a_label_and_figures_has_no_head() -> None:
     assert (rows.body, rows.numeric, rows.columns) == (0, True, 3)
 
 
-def test_neither_has_one_that_begins_with_a_label_that_introduces_them() -> None:
+def test_a_table_that_begins_with_a_label_that_introduces_figures_has_no_head() -> None:
     rows = table_rows("| Sales: |  |  |\n| --- | --- | --- |\n| Oil | 12 | 14 |\n| Rope | 3 | 4 |")
     assert (rows.body, rows.numeric) == (0, True)
 

@@ -95,7 +95,7 @@ def test_a_jumbled_ocr_layer_on_a_scan_is_not_usable() -> None:
         ("pdfjs/ArabicCIDTrueType.pdf", True),
     ],
 )
-def test_layers_of_real_files(shared: Path, file: str, answer: bool) -> None:
+def test_layers_of_real_files_are_judged_right(shared: Path, file: str, answer: bool) -> None:
     with open_source(shared / "corpus" / "hostile" / file) as source:
         found = source.text_layer(1)
     assert found is not None

@@ -95,7 +95,7 @@ def test_towers_are_run_before_they_are_captured(happened, monkeypatch):
     assert happened == ["work", "empty", "begin", "work", "end"] * len(BATCHES_OF_VIEWS)
 
 
-def test_of_towers_that_were_rehearsed_the_tables_are_filled_first(happened, monkeypatch):
+def test_the_tables_of_towers_that_were_rehearsed_are_filled_first(happened, monkeypatch):
     seen = captured_towers(happened, monkeypatch, rehearsed=True)
     assert seen == [(1, 256), (1, 128), *BATCHES_OF_VIEWS]
     assert happened == ["work", "work", "empty", *["begin", "work", "end"] * len(BATCHES_OF_VIEWS)]

@@ -142,7 +142,7 @@ def test_drafts_do_not_change_the_text(make_engine, cases, source) -> None:
     assert writing.result(LONG).tokens == expected(case, 40)
 
 
-def test_a_text_that_was_put_aside_goes_on_where_it_was(make_engine, cases) -> None:
+def test_a_text_that_was_swapped_out_goes_on_where_it_was(make_engine, cases) -> None:
     # Room for one at a time only: the later and better ranked one pushes the first out.
     engine = make_engine(slots=1)
     started = threading.Event()
@@ -303,7 +303,7 @@ class FreeRunner:
         return FreeReport(sequences)
 
 
-def test_the_place_of_a_cancelled_prompt_is_nobodys_until_it_is_computed() -> None:
+def test_the_slot_of_a_cancelled_prompt_is_not_given_out_until_it_is_computed() -> None:
     """Steps do not wait for prompts: another page there would get what the prompt still writes."""
     computed = threading.Event()
     prefilled: list[int] = []
@@ -463,7 +463,7 @@ def test_prompts_of_a_short_document_do_not_wait_for_its_first_pages() -> None:
     assert last < 40
 
 
-def test_prompts_of_a_long_document_do_and_its_first_pages_step_alone_meanwhile() -> None:
+def test_prompts_of_a_long_document_wait_while_its_first_pages_step_alone() -> None:
     turns = job_beside_first_pages(following=MANY_COMING)
     prompts = [number for number, (prompts, _) in enumerate(turns) if prompts]
     *_, before, last = prompts

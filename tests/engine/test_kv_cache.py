@@ -19,7 +19,7 @@ def small():
 
 
 @pytest.mark.parametrize("kind", ["model", "fp8"])
-def test_saved_pages_come_back_to_other_places(kind) -> None:
+def test_saved_blocks_are_restored_to_other_blocks(kind) -> None:
     cache = KVCache.empty(small(), 9, dtype=torch.float32, kind=kind)
     for part in (cache.keys, cache.values, cache.key_scales, cache.value_scales):
         if part is not None:
@@ -46,7 +46,7 @@ def test_a_token_of_the_published_model_takes_61440_bytes() -> None:
     assert block_bytes(PUBLISHED.decoder, torch.bfloat16, "model") == 64 * 61_440
 
 
-def test_the_first_page_is_never_given_away() -> None:
+def test_the_first_block_is_never_given_out() -> None:
     pool = BlockPool(5)
     assert sorted(pool.take(4)) == [1, 2, 3, 4]
     with pytest.raises(ValueError, match="0 are free"):

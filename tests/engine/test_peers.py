@@ -162,7 +162,7 @@ def test_servers_of_an_environment_that_exists_are_started_and_ended(sample_pdf,
         httpx.get(f"http://127.0.0.1:{port}/v1/models", trust_env=False)
 
 
-def test_a_card_takes_the_table_of_its_next_of_kin(tmp_path):
+def test_a_card_without_a_table_takes_that_of_the_most_similar_card(tmp_path):
     tables = tmp_path / "lib/python3.12/site-packages/vllm/model_executor/layers/fused_moe/configs"
     tables.mkdir(parents=True)
     (tables / "E=64,N=896,device_name=NVIDIA_H20.json").write_text("{}")

@@ -207,7 +207,7 @@ def test_fewer_prompts_go_together_after_memory_ran_out() -> None:
     assert prefilled(scheduler) == [0]
 
 
-def test_the_worst_ranked_is_put_aside_where_pages_run_out() -> None:
+def test_the_worst_ranked_is_swapped_out_when_blocks_run_out() -> None:
     scheduler = Scheduler(slots=2, blocks=1 + 5)
     first, second = sequence(0, BLOCK_SIZE, 3 * BLOCK_SIZE), sequence(1, BLOCK_SIZE, 3 * BLOCK_SIZE)
     for one in (first, second):
@@ -225,7 +225,7 @@ def test_the_worst_ranked_is_put_aside_where_pages_run_out() -> None:
     assert left.slot is None
 
 
-def test_nothing_is_put_aside_before_its_tokens_are_known() -> None:
+def test_nothing_is_swapped_out_before_its_tokens_are_known() -> None:
     scheduler = Scheduler(slots=2, blocks=1 + 5)
     for n in range(2):
         scheduler.add(sequence(n, BLOCK_SIZE, 3 * BLOCK_SIZE))

@@ -97,7 +97,7 @@ def test_alone_every_page_gets_the_published_tokens(golden_engine, golden_cases)
         assert list(written[:steps]) == case.arrays("expected")["greedy"].tolist()[:steps]
 
 
-def test_what_is_recorded_after_a_rehearsal_writes_them_too(
+def test_graphs_recorded_after_a_rehearsal_write_the_published_tokens(
     golden_checkpoint, golden_cases
 ) -> None:
     """Nothing is run before it is recorded: a table that a graph fills would be wrong elsewhere."""
@@ -118,7 +118,7 @@ def test_what_is_recorded_after_a_rehearsal_writes_them_too(
     engine.close()
 
 
-def test_among_256_pages_every_page_gets_them_too(golden_engine, golden_cases) -> None:
+def test_among_256_pages_every_page_gets_the_published_tokens(golden_engine, golden_cases) -> None:
     """Often, since pictures and prompts run beside the steps: what they shared by mistake
     (a workspace of matrix products, once) was wrong in one of three rounds."""
     tasks = [task(case) for case in golden_cases]

@@ -53,7 +53,9 @@ def test_ends_say_which_token_wrote_which_characters(tokenizer: ModelTokenizer) 
     assert ends[-1] == len(PAGE)
 
 
-def test_nothing_has_no_ends(tokenizer: ModelTokenizer) -> None:
+def test_no_tokens_have_no_ends_and_an_end_token_has_an_empty_one(
+    tokenizer: ModelTokenizer,
+) -> None:
     assert tokenizer.decode_with_ends([]) == ("", ())
     assert tokenizer.decode_with_ends([EOS]) == ("", (0,))
 

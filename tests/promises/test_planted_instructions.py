@@ -37,7 +37,7 @@ class Obedient:
         yield from self.reply
 
 
-def test_there_are_twenty_of_them() -> None:
+def test_there_are_twenty_planted_instructions() -> None:
     assert len({page.reply for page in PAGES}) == 20
 
 

@@ -239,7 +239,9 @@ def test_a_heading_at_the_foot_of_a_page_goes_with_the_text_on_the_next() -> Non
 
 
 @pytest.mark.parametrize("number", [2, 5])
-def test_but_not_with_a_page_that_begins_with_a_heading_or_is_not_the_next(number: int) -> None:
+def test_a_heading_at_the_foot_stays_if_the_next_page_is_missing_or_begins_with_a_heading(
+    number: int,
+) -> None:
     kind = "sub_title" if number == 2 else "text"
     first, second = page_of(("sub_title", "## Next")), page_of((kind, "Other"), number=number)
     chunks = chunk_document(OcrDocument("a.pdf", (first, second), 9))

@@ -56,7 +56,7 @@ def test_a_table_of_contents_is_one(text: str) -> None:
         + "\nEnd.",
     ],
 )
-def test_other_pages_are_none(text: str) -> None:
+def test_other_pages_are_no_tables_of_contents(text: str) -> None:
     assert not is_contents(text)
 
 
@@ -102,5 +102,5 @@ def test_a_list_of_exhibits_and_an_auditors_report_are_listings(text: str) -> No
         "",
     ],
 )
-def test_text_that_refers_once_and_statements_are_none(text: str) -> None:
+def test_text_that_refers_once_and_statements_are_no_listings(text: str) -> None:
     assert not is_listing(text)

@@ -44,7 +44,7 @@ def test_a_document_about_the_matter_comes_before_another() -> None:
     assert best(chunks, "How many years of warranty has the kettle?") == 0
 
 
-def test_of_one_document_all_chunks_are_of_the_same() -> None:
+def test_a_document_that_is_the_only_one_has_no_score() -> None:
     assert not scores([chunk("a lamp"), chunk("a lamp", 2)], "lamp").document.any()
 
 

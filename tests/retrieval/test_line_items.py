@@ -25,5 +25,5 @@ def test_what_the_question_says_itself_is_not_repeated() -> None:
 
 
 @pytest.mark.parametrize("question", ["How is the roast carved?", "What does Ebitson say?", ""])
-def test_other_questions_have_none(question: str) -> None:
+def test_other_questions_have_no_line_items(question: str) -> None:
     assert related_items(question) == []

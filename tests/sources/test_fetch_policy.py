@@ -9,7 +9,7 @@ from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.sources.fetch_policy import is_public
 
 
-def test_by_default_nothing_private_and_nothing_unencrypted() -> None:
+def test_by_default_nothing_private_and_nothing_unencrypted_is_allowed() -> None:
     policy = FetchPolicy()
     assert (policy.hosts, policy.allow_http, policy.allow_private) == (None, False, False)
     assert (policy.redirects, policy.connect_seconds, policy.total_seconds) == (5, 15.0, 300.0)
@@ -94,7 +94,7 @@ def test_an_empty_list_allows_nothing() -> None:
         *(("64:ff9b::1:808:808", False), ("64:ff9b::ffff:ffff", False)),
     ],
 )  # fmt: skip
-def test_the_borders_of_the_public_internet(address: str, public: bool) -> None:
+def test_the_borders_of_the_public_internet_are_known(address: str, public: bool) -> None:
     assert is_public(address) is public
 
 

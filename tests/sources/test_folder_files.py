@@ -47,7 +47,7 @@ def test_pdfs_and_pictures_come_in_order_from_all_folders(folder: Path) -> None:
     ]
 
 
-def test_only_the_folder_itself(folder: Path) -> None:
+def test_without_recursion_only_the_folder_itself_is_searched(folder: Path) -> None:
     assert names(folder, recursive=False) == ["a.pdf", "B.PDF", "scan-2.png", "scan-10.png"]
 
 
@@ -209,7 +209,9 @@ def test_a_folder_that_may_not_be_read_is_named(
     assert caught.value.source == str(folder / below)
 
 
-def test_limits_and_empty_patterns(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_over_a_limit_and_empty_patterns_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for match in ("", " ", []):
         with pytest.raises(ConfigurationError) as caught:
             documents_in(folder, match=match)

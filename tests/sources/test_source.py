@@ -178,14 +178,14 @@ def error_of(source, **options):
     return caught.value
 
 
-def test_a_missing_file(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     error = error_of(tmp_path / "no.pdf")
     assert isinstance(error, SourceNotFoundError)
     assert str(tmp_path / "no.pdf") in str(error)
 
 
 @pytest.mark.parametrize("path", ["", "a\0b.pdf", "x" * 5000])
-def test_a_path_that_no_file_can_have(path):
+def test_a_path_that_no_file_can_have_is_not_found(path):
     assert isinstance(error_of(path), SourceNotFoundError)
 
 
@@ -205,7 +205,7 @@ def test_a_misspelled_name_is_told_with_the_file_beside_it(pdf, tmp_path, given,
     assert error_of(tmp_path / given).remedy == f"{question}Check the path."
 
 
-def test_a_folder(tmp_path):
+def test_a_folder_is_refused(tmp_path):
     assert "folder" in str(error_of(tmp_path))
 
 
@@ -221,7 +221,7 @@ def test_a_device_is_refused():
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
-def test_a_file_without_permission(pdf, tmp_path):
+def test_a_file_without_permission_is_refused(pdf, tmp_path):
     path = tmp_path / "a.pdf"
     path.write_bytes(pdf)
     path.chmod(stat.S_IWUSR)
@@ -229,7 +229,7 @@ def test_a_file_without_permission(pdf, tmp_path):
 
 
 @pytest.mark.parametrize("source", [b"", io.BytesIO()])
-def test_an_empty_file(source):
+def test_an_empty_file_is_refused(source):
     error = error_of(source, name="e.pdf")
     assert isinstance(error, CorruptSourceError)
     assert str(error).startswith("e.pdf: the file is empty.")
@@ -266,7 +266,7 @@ def test_a_pdf_header_alone_is_a_damaged_pdf():
     assert "damaged or truncated" in str(error)
 
 
-def test_a_file_over_the_size_limit(pdf, tmp_path):
+def test_a_file_over_the_size_limit_is_refused(pdf, tmp_path):
     path = tmp_path / "a.pdf"
     path.write_bytes(pdf)
     limits = Limits(file_bytes=len(pdf) - 1)
@@ -287,7 +287,7 @@ def test_an_endless_stream_ends_at_the_limit():
     assert isinstance(error_of(Endless(), limits=Limits(file_bytes=10**6)), LimitExceededError)
 
 
-def test_an_unknown_renderer(pdf):
+def test_an_unknown_renderer_is_refused(pdf):
     with pytest.raises(ConfigurationError, match="pdfium, pymupdf"):
         open_source(pdf, renderer="ghostscript")
 

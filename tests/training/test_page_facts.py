@@ -129,7 +129,7 @@ def test_a_page_is_neither_empty_nor_a_loop() -> None:
     assert not holds("baseline", PAGE, max_length=10)
 
 
-def test_formats_and_footnotes() -> None:
+def test_formats_and_footnotes_are_checked() -> None:
     assert holds("format", text="Results", format="heading")
     assert not holds("format", text="Net sales", format="heading")
     assert holds("format", text="rose", format="bold")

@@ -49,7 +49,7 @@ def module_command(module: str, *arguments: str, flags: Sequence[str] = ()) -> l
 def python_path() -> str:
     """PYTHONPATH for a process that must import what this one can import.
 
-    In the same order: OpenCV cannot be imported from a folder of linked packages that is first.
+    In the same order, because OpenCV cannot be imported if a folder of linked packages comes first.
     """
     folders = [str(Path(folder).absolute()) for folder in filter(None, sys.path)]
     if str(_PACKAGES.absolute()) not in folders:
@@ -102,7 +102,7 @@ class ChildProcess:
 
     @property
     def stdin(self) -> RawIOBase:
-        """The pipe to it. Raises BrokenPipeError if it is closed, as do the other two."""
+        """The pipe to it. Raises BrokenPipeError if it is closed; so do the next two."""
         return _open_pipe(self._process.stdin)
 
     @property

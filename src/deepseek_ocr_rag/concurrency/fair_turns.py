@@ -19,7 +19,7 @@ class FairSemaphore:
     """A semaphore whose waiters take turns by reader. Thread-safe, also across event loops.
 
     A reader that waits with many pages gets one slot, then each other reader gets one. So a single
-    page waits no longer beside a document of 500 pages than beside one of two.
+    page waits no longer beside a document of 500 pages than beside one of 2.
     """
 
     def __init__(self, count: int) -> None:

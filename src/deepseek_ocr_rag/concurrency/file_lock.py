@@ -20,7 +20,7 @@ def lock_file(descriptor: int) -> None:
         OSError: If another process holds it, or the file system has no locks.
     """
     if sys.platform == "win32":
-        # A byte far behind the content, which others must be able to read.
+        # Lock a byte far after the content, because others must be able to read the content.
         os.lseek(descriptor, 2**20, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
     else:

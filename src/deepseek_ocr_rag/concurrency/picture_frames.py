@@ -22,8 +22,8 @@ _STRIP_BYTES = 2**18
 class PixelPicture:
     """The pixels of an RGB picture as they came from the process that drew it.
 
-    Making a picture of them, and pixels of the picture again, would take this process longer than
-    everything else that it does for a page.
+    To turn them into a picture and back into pixels would take this process longer than everything
+    else that it does for a page.
     """
 
     data: bytes | bytearray | memoryview = field(repr=False)

@@ -1,4 +1,4 @@
-"""Base class of objects that copies share, and that another process can make anew."""
+"""Base class of objects that are shared instead of copied, and made anew in another process."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class _EdgeBlock:
     depth: float  # distance from the edge in fractions of the page's height
     key: tuple[Edge, str]  # the edge, and the text with every number replaced by 0
     numbers: tuple[int, ...]
-    heading: bool  # whether it is labelled as furniture
+    heading: bool  # whether it is labelled as a heading
 
 
 def page_furniture(pages: Sequence[Page]) -> tuple[Furniture, ...]:

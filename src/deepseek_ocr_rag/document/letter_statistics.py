@@ -107,7 +107,7 @@ def _mean(counts: Counter[str], shift: int) -> float | None:
 
 
 def _turned(counts: Counter[str], shift: int) -> float | None:
-    """Average them after a shift of the letters within the alphabet."""
+    """Average the letters' logarithms after a shift within the alphabet; None for too few letters."""
     letters = sum(n for c, n in counts.items() if c.isalpha())
     if letters < _FEWEST:
         return None

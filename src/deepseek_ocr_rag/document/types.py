@@ -62,7 +62,7 @@ class Box:
         if not (0 <= self.x0 <= self.x1 <= 1 and 0 <= self.y0 <= self.y1 <= 1):
             raise ConfigurationError(
                 f"a box needs ordered fractions of the page, not {self.as_tuple()}",
-                remedy="Box.clamped() makes a box of any four numbers.",
+                remedy="Use Box.clamped() to make a box of any four numbers.",
             )
 
     @classmethod
@@ -204,7 +204,7 @@ class Page:
         model: The model, as the backend names it.
         resolution: How finely the model saw the page: tiny, small, base, large or gundam
             (see :class:`~deepseek_ocr_rag.Reader`); "" from a backend without such
-            settings, as lite.
+            settings, such as lite.
         finish_reason: See :data:`FinishReason`.
         attempts: Number of times the backend was asked.
         warnings: What a user should know about this page.

@@ -53,7 +53,7 @@ def file_stem(source: str) -> str:
 def distinct_stems(sources: Sequence[str]) -> tuple[str, ...]:
     """A :func:`file_stem` for each of several documents, all different in every file system.
 
-    Those whose name no other has keep it. Of equal names the first stays, and the others get the
+    A name that only one document has stays. Of equal names the first stays, and the others get the
     next number that is free: ``a``, ``a-2``. Names that differ only in case are equal, because
     some file systems take them for one; so are those that differ only after their 120th byte.
     """

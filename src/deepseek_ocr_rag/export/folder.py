@@ -60,8 +60,9 @@ def write_folder(
 
     Args:
         document: The document as it was read.
-        folder: The folder, created if missing. Files of the same names are replaced, page
-            pictures and figures of an earlier document are removed, other files stay.
+        folder: The folder, created if missing. Files of the same names are replaced. If
+            the text files are among them, the other page pictures and figures are removed as well.
+            All other files stay.
         picture: Returns the image of a page by its 1-based number; called once for
             each page that was read without error. None writes only the texts.
 

@@ -64,7 +64,7 @@ def find_checkpoint(
 
     Raises:
         ConfigurationError: If the revision is missing or not allowed, or the model is not of the
-            family.
+            DeepSeek-OCR family.
         MissingExtraError: If ``huggingface_hub`` is not installed.
         BackendUnavailableError: If the model is not found or cannot be downloaded, or one of its
             files is missing or cannot be used.

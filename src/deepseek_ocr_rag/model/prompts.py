@@ -38,7 +38,7 @@ class Mode:
     """A resolution mode of the published code.
 
     ``long_side`` is the number of pixels worth rendering for the page's long side; every model
-    discards any more when it resizes the page.
+    discards more than that when it resizes the page.
     """
 
     name: str  # as published

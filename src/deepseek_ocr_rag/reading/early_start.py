@@ -55,15 +55,15 @@ class EarlyStart:
         pages: str | Sequence[int] | None,
         task: Task,
     ) -> None:
-        """Have a model loaded for a document that is about to be opened, unless a page is cached.
+        """Have a model loaded for a document that will be opened, unless a page of it is cached.
 
-        Only one page is looked for. If it is in the cache but others are not, the model is loaded
+        Only one page is looked up. If it is in the cache but others are not, the model is loaded
         once the document is open.
 
         Args:
-            backend: What reads the document; None if that is not made yet.
+            backend: What reads the document; None if it does not exist yet.
             digest: Returns the document's SHA-256.
-            pages: Which pages are wanted, as a reader is given them.
+            pages: Which pages are wanted, as for a reader.
             task: What is asked of them.
         """
         page = _first(pages)
@@ -100,9 +100,9 @@ class EarlyStart:
 
 
 def _first(pages: str | Sequence[int] | None) -> int | None:
-    """Return one of the pages that are wanted; None if it takes more than a look to know one.
+    """Return the first page that a selection names; None if its start does not show that.
 
-    What no document has is no page: its error needs no model.
+    Also None for a page below 1: no document has it, and its error needs no model.
     """
     first: object = 1
     if isinstance(pages, str):

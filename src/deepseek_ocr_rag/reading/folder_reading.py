@@ -24,7 +24,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 
 class FolderReading(ABC):
-    """Base of readers: what opens documents can yield their pages, and read whole folders."""
+    """Base class of readers: adds iterating over pages and reading folders to :meth:`open`."""
 
     @abstractmethod
     def close(self) -> None:

@@ -55,7 +55,7 @@ def read_ahead(
 ) -> Iterator[tuple[int, PreparedPage]]:
     """Run ``map(prepare, keys)`` in threads, up to :data:`READ_AHEAD` pages ahead.
 
-    With several ``cards``, it goes as many pages ahead as can be drawn at the same time for them.
+    With several ``cards``, it goes further ahead if more pages can be drawn for them at once.
     ``cards`` is called for each page, because a backend may know the number only once its model is
     loaded.
 

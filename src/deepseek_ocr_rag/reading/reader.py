@@ -60,8 +60,8 @@ class Reader(SharedObject, FolderReading):
         resolution: How finely the model sees a page. "tiny", "small", "base" and "large"
             give it one picture of 512, 640, 1024 or 1280 pixels; "gundam", the default
             and the best for small print, gives it one of 1024 and, for a large page, up
-            to nine detailed tiles. ``lite`` has no such setting. ``mode`` is its old
-            name, for one release.
+            to nine detailed tiles. ``lite`` has no such setting. ``mode``, its old
+            name, still works for one release.
         task: What to ask of each page: document, ocr, free, figure, describe,
             "locate: <what>", or "prompt: <your own words>".
         renderer: "pdfium", or "pymupdf" with the extra of that name.
@@ -198,14 +198,14 @@ class Reader(SharedObject, FolderReading):
             count = self._most_documents
             raise BusyError(
                 f"the reader is busy with {count} document{'s' if count > 1 else ''}",
-                remedy="Try again in a moment, or set a higher limit.",
+                remedy="Try again in a moment, or raise most_documents.",
             )
         try:
             opened = self._open_source(
                 source,
                 password,
                 name,
-                # A backend given by name, which may take long to be made, is made for a page.
+                # A backend given by name may take long to create, so the first page creates it.
                 lambda digest: self._early.load(self._given or self._made, digest, pages, task),
             )
             return self._stream(opened, pages, ReadRequest(task, self._mode, password))

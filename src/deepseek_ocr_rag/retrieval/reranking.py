@@ -114,7 +114,7 @@ def reranked(model: Reranker, question: str, texts: Sequence[str]) -> list[float
         ) from error
     if len(scores) != len(texts) or not all(map(math.isfinite, scores)):
         raise RerankerError(
-            f"the reranker gave {len(scores)} scores for {len(texts)} texts, or one that is not a number",
+            f"the reranker did not give a finite number per text ({len(scores)} for {len(texts)})",
             remedy="Fix it, or search without a reranker.",
         )
     return scores

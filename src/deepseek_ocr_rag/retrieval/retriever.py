@@ -58,7 +58,7 @@ class Passage:
 
     @classmethod
     def of(cls, chunk: Chunk) -> Passage:
-        """A chunk as a passage of the page on which it begins, with a score of 0."""
+        """A chunk as a passage of the page with most of its text, with a score of 0."""
         return cls(
             chunk.text,
             chunk.source,

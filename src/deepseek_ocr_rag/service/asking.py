@@ -90,7 +90,7 @@ class Asking:
         ids = tuple(dict.fromkeys(job_ids))
         if not 1 <= len(ids) <= MOST_DOCUMENTS:
             raise ConfigurationError(
-                f"{len(ids)} documents cannot be asked at once",
+                f"a question cannot be about {len(ids)} documents",
                 remedy=f"Name 1 to {MOST_DOCUMENTS} finished jobs.",
             )
         # Look the jobs up even if the index is kept: they may be gone, or belong to another key.

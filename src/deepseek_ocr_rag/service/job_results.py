@@ -37,7 +37,7 @@ def result_chunks(
             for a zip, it is called several times.
         result_format: ``markdown``: the pages' text, separated by empty lines. ``json``: as
             ``dsocr read --json`` prints it. ``documents``: a list of ``page_content`` and
-            ``metadata``, a page each. ``zip``: all three as files.
+            ``metadata``, one for each page. ``zip``: all three as files.
 
     Returns:
         Pieces of at most about a page.

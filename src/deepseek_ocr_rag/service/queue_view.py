@@ -44,7 +44,7 @@ class QueueView:
         """A job.
 
         Raises:
-            JobNotFoundError: If it never was, or belongs to another key.
+            JobNotFoundError: If it never existed, or belongs to another key.
             JobExpiredError: If it was removed.
         """
         return self._job(self._database.read(lambda each: find_job(each, owner, job_id)))
@@ -209,6 +209,6 @@ class QueueView:
 def _number(cursor: str) -> int:
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
         raise ConfigurationError(
-            "this is not a cursor of a list", remedy="Use next_cursor of the part before."
+            "this is not a cursor of a list", remedy="Use next_cursor of the previous part."
         )
     return int(cursor)

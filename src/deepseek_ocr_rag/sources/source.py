@@ -269,10 +269,10 @@ def open_copied(
     name: str | None = None,
     isolated: bool = True,
 ) -> Source:
-    """:func:`open_source`, which says when it has a copy of a document that it may be able to open.
+    """Do what :func:`open_source` does, and call ``on_copied`` once there is a copy of the document.
 
-    Opening takes another third of a second then. ``on_copied`` is given the function that returns
-    the document's SHA-256, in 64 hex digits.
+    The copy has a format that can be read; opening it takes another third of a second. ``on_copied``
+    gets a function that returns the document's SHA-256, in 64 hex digits.
     """
     if renderer not in _RENDERERS:
         raise ConfigurationError(

@@ -18,7 +18,7 @@ FEWEST_WORDS: Final = 4
 """A text with fewer words does not continue: it may be a label in a drawing."""
 
 FEWEST_LETTERS: Final = 12
-"""The same limit for scripts without spaces between words."""
+"""The same limit in characters, for scripts without capitals."""
 
 
 def is_finished(text: str) -> bool:

@@ -78,7 +78,7 @@ def dates(plain: str, *, overlapping: bool = False, months: bool = False) -> tup
         The dates in the order in which their forms are tried, not in the order of the text.
     """
     found: list[Date] = []
-    # Patterns with names try each place of a text, and most texts have none.
+    # The patterns with names of months are slow, and most texts name no month.
     has_months = any(folded(word) in MONTHS for word in _LETTERS.findall(plain))
     for pattern, read in (*_IN_DIGITS, *_WITH_NAMES) if has_months else _IN_DIGITS:
         for match in pattern.finditer(plain):

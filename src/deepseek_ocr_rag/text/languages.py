@@ -29,7 +29,8 @@ _ASKING: Final = re.compile(
     "|いくら|いくつ|どこ|いつ|だれ|なぜ|どの|どれ|どう|何|(?:です|ます)か|ありますか"
     "|얼마|어디|언제|누구|무엇|왜|어떻게"
 )
-"""Question words of languages without spaces, where their pairs of characters would be terms."""
+"""Chinese, Japanese and Korean question words: left out first, or their pairs of characters would be
+terms."""
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
@@ -60,9 +61,9 @@ _UNSPACED: Final = "zh"
 def languages(text: str) -> frozenset[str]:
     """Find the languages that have the most function words in a text.
 
-    A language is left out if a word other than a name has letters that it does not use: Romanian
-    text holds function words of Italian. Text mostly in Chinese, Japanese or Korean characters
-    counts as Chinese.
+    A language is left out if a word other than a name has letters that it does not use, so Romanian
+    text does not count as Italian, with which it shares function words. Text mostly in Chinese,
+    Japanese or Korean characters counts as Chinese.
 
     Returns:
         ISO 639-1 codes; several if they have equally many function words, none without any.

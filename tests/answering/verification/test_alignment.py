@@ -24,7 +24,9 @@ def displaced(claim: str, fact: str, source: str) -> bool:
         ("Lit on 14 April 1902", "April", "it was lit on 14 March 1902"),
     ],
 )
-def test_something_else_stands_in_its_position(claim: str, fact: str, source: str) -> None:
+def test_a_fact_is_displaced_if_the_source_has_another_in_its_position(
+    claim: str, fact: str, source: str
+) -> None:
     assert displaced(claim, fact, source)
 
 
@@ -39,7 +41,9 @@ def test_something_else_stands_in_its_position(claim: str, fact: str, source: st
         ("Lit on March 14, 1902", "March", "it was lit on 14 March 1902"),
     ],
 )
-def test_its_position_is_its_own_or_missing(claim: str, fact: str, source: str) -> None:
+def test_a_fact_is_not_displaced_if_its_position_is_its_own_or_missing(
+    claim: str, fact: str, source: str
+) -> None:
     assert not displaced(claim, fact, source)
 
 

@@ -68,7 +68,7 @@ def test_the_result_of_the_calculation_that_is_named_follows(
         ("Together they have 2,390 tons.", "", SHIPS),
     ],
 )  # fmt: skip
-def test_another_number_and_one_without_a_calculation_do_not(
+def test_another_number_and_one_without_a_calculation_do_not_follow(
     claim: str, question: str, lines: tuple[str, ...]
 ) -> None:
     assert not follows(claim, *lines, question=question)

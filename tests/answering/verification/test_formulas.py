@@ -65,7 +65,7 @@ def test_a_named_measure_is_accepted_where_the_rows_give_it(question: str, answe
         ("By how much did the gross margin change from 2023 to 2024?", "3.08%"),
     ],
 )
-def test_an_altered_one_is_not(question: str, answer: str) -> None:
+def test_a_measure_that_was_altered_is_not_accepted(question: str, answer: str) -> None:
     assert not verify(answer, question).supported
 
 

@@ -41,7 +41,9 @@ def test_what_is_enumerated_twice_is_found(claim: str, found: str) -> None:
         ("Read in 2021, 2021 and 2022.", "| 2021 | 2021 | 2022 |"),
     ],
 )
-def test_other_enumerations_and_those_of_the_source_are_not(claim: str, source: str) -> None:
+def test_nothing_is_found_in_other_enumerations_or_those_of_the_source(
+    claim: str, source: str
+) -> None:
     assert twice(claim, source) == []
 
 

@@ -300,7 +300,7 @@ def test_positions_and_memory_are_counted_over_all_cards(engines, startups) -> N
     assert Counter(each.slots for each in engines.processes) == {8: 2}
 
 
-def test_it_is_told_when_all_processes_start_by_themselves(startups) -> None:
+def test_the_callback_is_called_when_all_processes_start_by_themselves(startups) -> None:
     held = startups[0]["held"] = startups[1]["held"] = threading.Event()
     begun = threading.Event()
     ready: list[bool] = []

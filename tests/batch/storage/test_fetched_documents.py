@@ -29,7 +29,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_whoever_is_killed_without_a_document_leaves_nothing(kept: Path) -> None:
+def test_a_local_document_needs_no_folder_that_a_killed_process_would_leave(kept: Path) -> None:
     documents = FetchedDocuments(Limits(), None)
     with documents.path(__file__) as path:
         assert path == Path(__file__)

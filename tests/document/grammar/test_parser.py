@@ -148,7 +148,7 @@ def test_ocr2_titles_of_figures_keep_their_label():
     assert [kind for kind, _ in seen(page)] == ["image", "figure_title", "table"]
 
 
-def test_unlimited_ocr_tags():
+def test_tags_of_unlimited_ocr_are_read():
     page = parse_page(
         "<PAGE>\n<|det|>title [52, 40, 816, 63]<|/det|>Report\n"
         "<|det|>text [52, 80, 816, 99]<|/det|>First.\n<|det|>image [1, 2, 3, 4]<|/det|>"
@@ -177,7 +177,7 @@ def test_unlimited_ocr_tags():
          [("text", "over two columns")]),
     ],
 )  # fmt: skip
-def test_unlimited_ocr_in_the_forms_that_it_writes(text, blocks):
+def test_every_form_that_unlimited_ocr_writes_is_read(text, blocks):
     page = parse_page(f"<|det|>{text}")
     check_layout(page)
     assert seen(page) == blocks

@@ -221,7 +221,7 @@ def test_a_list_in_another_notation_is_read_where_only_a_list_can_be(fragment, b
 @pytest.mark.parametrize(
     "text", [*ODD_LISTS, *CLOSED, "bbox=", "<1,2>", "Box: 12", "box(1, 2, 3, 4)"]
 )
-def test_the_same_is_text_everywhere_else(text):
+def test_a_list_in_another_notation_is_text_everywhere_else(text):
     """In prose, in code, as the body of a block, and on a page without tags."""
     for form in (
         f"{tag('text')}\nBody {text} and more",

@@ -59,13 +59,13 @@ def test_every_loop_among_the_real_outputs_is_found(outputs: dict[str, str]) -> 
 
 
 @pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.long), 4])
-def test_no_other_real_output_is_taken_for_one(outputs: dict[str, str], every: int) -> None:
+def test_no_other_real_output_is_taken_for_a_loop(outputs: dict[str, str], every: int) -> None:
     good = [name for name in outputs if LABELLED.label(name) == "good"][::every]
     assert len(good) > 500 / every
     assert [name for name in good if find_loops(outputs[name])] == []
 
 
-def test_no_long_table_of_the_corpus_is_taken_for_one(shared: Path) -> None:
+def test_no_long_table_of_the_corpus_is_taken_for_a_loop(shared: Path) -> None:
     tables = dict(LABELLED.corpus_tables())
     assert shared.is_dir()
     assert max(map(len, tables.values())) > 6000
@@ -257,7 +257,7 @@ def test_a_loop_that_the_model_left_again_ends_there() -> None:
         pytest.param("\n\n".join(["Signed for the parties, in witness whereof:"] * 3), id="three copies"),
     ],
 )  # fmt: skip
-def test_pages_that_repeat_themselves_with_right_are_no_loops(text: str) -> None:
+def test_pages_that_rightly_repeat_themselves_are_no_loops(text: str) -> None:
     assert find_loop(PAGE + text) is None
 
 

@@ -116,7 +116,7 @@ def rows(*lines: tuple[object, ...]) -> str:
         ),
     ],
 )  # fmt: skip
-def test_pages_that_say_the_same_words_with_right_are_no_loops(text: str) -> None:
+def test_pages_that_rightly_say_the_same_words_are_no_loops(text: str) -> None:
     assert find_loop(PAGE + text) is None
 
 

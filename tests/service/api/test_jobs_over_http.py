@@ -175,7 +175,7 @@ def test_nobody_is_called_back_unless_that_is_allowed(http: httpx.Client, sample
 
 
 @pytest.mark.parametrize("path", ["", "/events", "/pages", "/pages/1", "/pages/1.png", "/result"])
-def test_what_never_was_is_not_found(http: httpx.Client, path: str) -> None:
+def test_a_job_that_never_existed_is_not_found(http: httpx.Client, path: str) -> None:
     assert is_problem(http.get(f"/v1/jobs/never{path}"), 404, "JobNotFoundError")
 
 

@@ -13,7 +13,7 @@ from running_service import events, finished, send
 from deepseek_ocr_rag import OcrDocument, Page
 
 
-def test_a_page_is_a_page(http: httpx.Client, read_job: str) -> None:
+def test_a_page_has_its_number_its_text_and_its_boxes(http: httpx.Client, read_job: str) -> None:
     reply = http.get(f"/v1/jobs/{read_job}/pages/2")
     page = Page.from_dict(reply.json())
     assert (page.number, page.ok) == (2, True)

@@ -58,7 +58,9 @@ def test_requests_with_one_document_share_its_reading(tmp_path: Path, printed_pd
         assert service.queue.uploads("anna") == ()
 
 
-def test_where_urls_are_allowed_every_door_takes_one(tmp_path: Path, printed_pdf: Path) -> None:
+def test_where_urls_are_allowed_the_routes_of_all_clients_take_one(
+    tmp_path: Path, printed_pdf: Path
+) -> None:
     handler = partial(SimpleHTTPRequestHandler, directory=printed_pdf.parent)
     files = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=files.serve_forever, daemon=True).start()

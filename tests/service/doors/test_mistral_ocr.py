@@ -34,7 +34,7 @@ def data_url(file: Path) -> str:
     return f"data:application/pdf;base64,{base64.b64encode(file.read_bytes()).decode()}"
 
 
-def test_the_whole_way_of_the_sdk(
+def test_the_sdk_sends_a_file_reads_it_and_removes_it(
     service: RunningService, printed_pdf: Path, expected: OcrDocument
 ) -> None:
     with sdk(service, BERT) as mistral:

@@ -45,7 +45,9 @@ def with_mistral(url: str, file: Path) -> list[OCRPageObject]:
         return pages
 
 
-def test_the_sample_comes_through_every_door(service: RunningService, sample_pdf: Path) -> None:
+def test_the_sample_is_read_through_the_routes_of_all_clients(
+    service: RunningService, sample_pdf: Path
+) -> None:
     with ThreadPoolExecutor(3) as at_once:
         begun = [
             at_once.submit(client, service.url, sample_pdf)

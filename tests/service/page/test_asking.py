@@ -225,7 +225,7 @@ def test_a_narrow_screen_shows_the_page_that_is_chosen(open_page: Open, lights: 
     expect(page.locator(".mark.dark").first).to_be_in_viewport()
 
 
-def test_in_chinese(open_page: Open, lights: str) -> None:
+def test_asking_speaks_chinese(open_page: Open, lights: str) -> None:
     page = open_page(lights, locale="zh-CN").page
     panel = opened(page)
     turn = ask(panel, "mixed: what of the lighthouse and its lamp?")

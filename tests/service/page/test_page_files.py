@@ -89,7 +89,7 @@ def test_the_page_is_light() -> None:
     assert sum((FOLDER / name).stat().st_size for name in own) < MOST_BYTES
 
 
-def test_what_others_wrote_is_as_they_published_it_with_its_licence() -> None:
+def test_third_party_files_are_as_they_were_published_and_have_their_licence() -> None:
     for file in VENDORED:
         path = FOLDER / file.name
         assert hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256

@@ -57,7 +57,7 @@ def test_the_cells_of_a_table_have_their_spans(service: Any, read_report: str) -
 
 
 @pytest.mark.parametrize("path", ["find?text=a", "pages/1/tables"])
-def test_nobody_looks_into_what_is_not_there(service: Any, path: str) -> None:
+def test_a_job_that_does_not_exist_is_not_found(service: Any, path: str) -> None:
     assert service.get(f"/v1/jobs/not-there/{path}").status_code == 404
 
 

@@ -130,7 +130,7 @@ def test_a_large_picture_is_sent_without_another_in_memory():
         assert source.render(1, side).size == (side, side)
 
 
-def test_such_a_page_is_tried_twice_and_never_again(pool, monkeypatch):
+def test_a_page_that_ends_its_process_is_tried_twice_and_never_again(pool, monkeypatch):
     started = []
     monkeypatch.setattr(pools, "Worker", lambda: started.append(1) or Worker())
     with open_source(with_crash(1, 1), limits=SMALL) as source:
@@ -275,7 +275,7 @@ def test_processes_are_started_when_needed_kept_and_ended_with_the_reader(pool):
     assert soon(lambda: pool.workers == 0)
 
 
-def test_one_that_stands_while_a_document_is_closed_ends_no_other(pool, monkeypatch):
+def test_closing_a_document_ends_no_worker_that_was_only_started_for_it(pool, monkeypatch):
     monkeypatch.setattr(pools, "FINISH_SECONDS", LONG)
     document = pool.register()
     preparing, released = threading.Event(), threading.Event()
@@ -303,7 +303,7 @@ def test_one_that_stands_while_a_document_is_closed_ends_no_other(pool, monkeypa
     assert pool.workers == 2
 
 
-def test_they_end_some_time_after_the_last_document(pool, monkeypatch):
+def test_processes_end_some_time_after_the_last_document_is_closed(pool, monkeypatch):
     monkeypatch.setattr(pools, "LINGER_SECONDS", LONG)
     open_source(numbered(1)).close()
     assert pool.workers == 1

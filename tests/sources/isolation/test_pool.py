@@ -124,7 +124,7 @@ def test_a_document_that_comes_sooner_waits_for_it_and_prepares_it_itself(expect
     assert prepared == []
 
 
-def test_one_that_others_wait_for_is_started_once(expecting):
+def test_only_one_worker_is_started_however_many_expect_documents(expecting):
     pool, made, may_start = expecting
     may_start.set()
     for _ in range(2):

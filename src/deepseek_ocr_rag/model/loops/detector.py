@@ -30,8 +30,8 @@ SIMILAR: Final = 0.02
 
 STRICTNESS: Final = 6.0
 MILDNESS: Final = 1.25
-"""Weight of a miss in the search for the beginning of a loop: of one without misses
-inside, and of one with some."""
+"""Weight of a miss in the search for the beginning of a loop: the first for a loop that was
+found without a miss, the second for any other."""
 
 CLEAN_STREAK: Final = 12
 """Hits in a row that mark a beginning where nothing else does: more than the tags of a

@@ -26,8 +26,8 @@ LEAST_FRESHNESS: Final = 0.25
 
 CLEAN_SCORE: Final = 100.0
 CLEAN_COPIES: Final = 2.5
-"""Score and copies, the first not counted, of a loop without a miss. A page may hold up to four
-copies of a form. The score is that of 40 words, or 200 empty cells: blank forms have many."""
+"""Score and copies, the first not counted, of a loop without a miss. A page may hold three
+equal copies of a form. The score is that of 40 words, or 200 empty cells: blank forms have many."""
 
 COUNTING_SCORE: Final = 220.0
 COUNTING_COPIES: Final = 64.0

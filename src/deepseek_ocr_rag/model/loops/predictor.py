@@ -20,7 +20,7 @@ CONTEXT: Final = 4
 NO_NUMBERS: Final = (None,) * CONTEXT
 
 FARTHEST: Final = 2000
-"""Most units between a candidate and the present: twice some 400 tokens of dense formula."""
+"""Most units between a candidate and the present: two copies of some 400 tokens of formula."""
 
 CANDIDATES: Final = 4
 """Candidates at once: the last two occurrences of the same units with the same

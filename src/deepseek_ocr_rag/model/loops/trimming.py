@@ -34,7 +34,7 @@ _HALF_TAG = re.compile(
 _MARKER = re.compile(r"<\|(/?)(?:ref|det)\|>")
 _NEXT_TABLE = re.compile(r"<(/?)table|<\|ref\|>")
 _TAGS = re.compile(r"(?:</?(?:table|thead|tbody|tr|td|th)\b[^<>]{0,48}>|\s)+\Z")
-"""What is between words and is part of no repeat; see :mod:`.units`."""
+"""Table tags and white space before a word; they are not units (:mod:`.units`)."""
 
 _CELLS = re.compile(r"<(/?)(td|th|tr)\b")
 
@@ -78,7 +78,7 @@ def _row_before(text: str, start: int, cut: int, period: int) -> int:
     """Return the end of the row before a loop's first word, else ``cut``, the end of that word's row.
 
     A loop begins with a word, not with the tags of its row, so the row of its second copy would stay.
-    It goes if the copy before has it word for word.
+    It is cut too if the copy before it has the same row.
     """
     tags = _TAGS.search(text, max(0, start - LONGEST_TAG), start)
     end = _ROW_END.search(text, tags.start(), start) if tags else None

@@ -1,4 +1,4 @@
-"""Gives routes what they need of a request: its owner, the queue, whether the client still waits."""
+"""Gives routes what they need: a request's owner, the queue, whether the client still waits."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ async def _pieces(request: Request, boundary: bytes) -> AsyncIterator[Piece]:
     except FormParserError:
         raise HTTPException(400, "the form is malformed") from None
     if not ended:
-        raise HTTPException(400, "the form ends in the middle")
+        raise HTTPException(400, "the form is incomplete: send all of it")
 
 
 async def _headers(pieces: AsyncIterator[Piece]) -> dict[str, bytes] | None:

@@ -32,7 +32,7 @@ PAGES_AT_ONCE: Final = 100
     response_class=Response,
     responses={
         200: {
-            "description": "Events: a page each, the job when it changes, and its end.",
+            "description": "Events: each page, the job when it changes, and its end.",
             "content": event_content("page", "job", "end", "problem"),
         },
         **problems(404, 410, 422),

@@ -184,7 +184,7 @@ async def address_of_file(
     queue: Queue,
     expiry: Annotated[int, Query(ge=1, le=168)] = 24,
 ) -> FileAddress:
-    """The address of a file, for ``/v1/ocr``. ``expiry`` is not used: the file's own time holds."""
+    """The address of a file, for ``/v1/ocr``, until the file is removed. ``expiry`` has no effect."""
     upload = await look(queue.upload, owner, file_id)
     return FileAddress(str(request.url_for("content_of_file", file_id=upload.id)))
 

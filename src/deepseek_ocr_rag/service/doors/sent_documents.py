@@ -61,7 +61,7 @@ async def json_request(request: Request) -> AsyncIterator[dict[str, Any]]:
             if file.tell() + len(chunk) > MOST_JSON:
                 raise HTTPException(
                     413,
-                    f"a JSON body may have {MOST_JSON:,} bytes; send larger documents as a form",
+                    f"a JSON body may have at most {MOST_JSON:,} bytes; send larger documents as a form",
                 )
             await anyio.to_thread.run_sync(file.write, chunk)
         async with _limiter(request, "json_slots", PARSED_AT_ONCE):

@@ -18,7 +18,7 @@ from .running_job import RunningJob
 __all__ = ["Supervisor"]
 
 LONGEST_PAUSE: Final = 60.0
-"""Seconds between two starts of a reading process that dies again and again."""
+"""Most seconds between two starts of a reading process that dies again and again."""
 
 FAILING_STARTS: Final = 3
 """After this many starts without any page, new jobs are refused."""

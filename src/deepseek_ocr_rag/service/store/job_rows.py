@@ -137,7 +137,7 @@ def find_job(connection: sqlite3.Connection, owner: str, job_id: str) -> sqlite3
     """A job of a key.
 
     Raises:
-        JobNotFoundError: If it never was, or belongs to another key.
+        JobNotFoundError: If it never existed, or belongs to another key.
         JobExpiredError: If it was removed.
     """
     row: sqlite3.Row | None = connection.execute(

@@ -30,7 +30,7 @@ class Retention:
     Args:
         database: Where they are.
         uploads: The files.
-        tombstone_days: Days for which it is known that a job was there once.
+        tombstone_days: Days for which a removed job is remembered.
     """
 
     def __init__(self, database: Database, uploads: UploadStore, tombstone_days: float) -> None:

@@ -189,7 +189,7 @@ def put_back(
 
 
 def recover_jobs(connection: sqlite3.Connection, lease: str | None, before: float) -> list[str]:
-    """Let jobs wait again whose reading process is gone: another lease, and no heartbeat since."""
+    """Let jobs wait again if they have another lease, and no heartbeat after the time ``before``."""
     rows = connection.execute(
         "UPDATE jobs SET state = 'queued', lease = NULL, rank = number + pages_done,"
         " version = version + 1"

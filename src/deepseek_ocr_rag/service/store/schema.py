@@ -90,7 +90,7 @@ CREATE INDEX tombstones_by_time ON tombstones (removed);
 """
 
 _UPGRADES: Final = {1: (CORRECTIONS_TABLE,)}
-"""What makes a database of a version one of the next."""
+"""The statements that upgrade a database of a version to the next one."""
 
 
 def open_connection(path: str, *, read_only: bool = False) -> sqlite3.Connection:

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 ID_BYTES: Final = 18
-"""Random bytes of an id: 24 characters, which nobody guesses."""
+"""Random bytes of an id: 24 characters, which nobody can guess."""
 
 
 def add_upload(

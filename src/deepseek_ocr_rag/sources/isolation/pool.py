@@ -261,7 +261,7 @@ class WorkerPool:
             self._starting -= 1
             if started is not None:
                 self._busy[started] = document
-            # What is prepared for an expected document may not be for one that has come meanwhile.
+            # What is prepared for an expected document may not suit one that has come meanwhile.
             needed = document in self._documents or not self._documents
         if started is not None:
             if prepare is not None and needed:

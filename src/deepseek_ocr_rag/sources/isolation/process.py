@@ -91,7 +91,7 @@ class Worker:
             seconds: After this time the process is ended.
             longest: Most bytes in the reply's body.
 
-        Any other interruption ends the process, too.
+        If the wait is interrupted, by Ctrl-C for example, the process is ended, too.
 
         Raises:
             WorkerLostError: If no reply comes, for whatever reason.

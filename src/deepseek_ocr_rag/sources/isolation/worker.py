@@ -98,8 +98,8 @@ class _DocumentServer:
                 opener_for(message["format"], message["renderer"])
                 return Frame({})
             if not self._fenced:
-                # Not sooner, or Python could not keep what it compiles of a renderer, and would
-                # compile it in every process, a third of a second where nothing was compiled yet.
+                # Not sooner: Python must be able to store what it compiles of a renderer. Otherwise
+                # each new process would compile it again, which takes a third of a second.
                 write_no_files()
                 self._fenced = True
             if message["do"] == "open":

@@ -117,7 +117,7 @@ class Gatekeeper:
             return problem(
                 403,
                 "another web site may not use the service",
-                remedy="Call it from a program; browsers may only from its own pages.",
+                remedy="Call it from a program, or from the pages of the service itself.",
             )
         if scope["path"] in self._open_paths:
             return None
@@ -142,8 +142,8 @@ class Gatekeeper:
     def _is_allowed_host(self, host: str) -> bool:
         """Whether a ``Host`` is safe from DNS rebinding.
 
-            Only names can be rebound, not addresses. A service on a loopback address accepts only loopback
-        addresses.
+        Only names can be rebound, not addresses. A service on a loopback address accepts only
+        loopback addresses.
         """
         parts = _HOST.fullmatch(host)
         if parts is None:

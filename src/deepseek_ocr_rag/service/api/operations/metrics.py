@@ -88,7 +88,7 @@ class _QueueCollector(Collector):
             ("dsocr_stored_bytes", "Bytes of the documents that were sent.", stats.bytes_stored),
             ("dsocr_ready", "Whether pages can be read.", float(self._queue.ready().ready)),
             ("dsocr_tokens_per_second", "Tokens a second, last minute.", stats.tokens_per_second),
-            ("dsocr_gpu_memory_bytes", "Taken on GPUs by what reads.", stats.gpu_memory),
+            ("dsocr_gpu_memory_bytes", "GPU memory of the model's process.", stats.gpu_memory),
         ):
             # Unknown values are left out: 0 would look like a measurement.
             if value is not None:

@@ -126,7 +126,7 @@ class AnswerReply:
         query: What was searched for: the question, rewritten to be clear without the earlier ones.
         llm: The model that wrote it; null if passages are quoted.
         sentences: Each with the result of its check.
-        citations: All checked.
+        citations: The sources of its sentences.
         warnings: What to know about the answer.
     """
 
@@ -149,7 +149,7 @@ class PassageReply:
     Attributes:
         job: Id of the document's job.
         source: Name of the document.
-        page: 1-based page on which it begins.
+        page: 1-based page, of those that it is on the one that fits the query best.
         text: Of the passage.
         section: The headings above it.
         boxes: As in a citation.

@@ -50,7 +50,7 @@ export async function needKey() {
  * Sends a request; asks for the key if the service wants one.
  * @param {string} path
  * @param {RequestInit & {json?: unknown}} [options] json becomes the body
- * @returns {Promise<Response>} a reply that is fine
+ * @returns {Promise<Response>} a reply with a status of success
  * @throws {Problem} or an AbortError
  */
 export async function request(path, { json, ...options } = {}) {
@@ -84,7 +84,7 @@ export async function getJson(path, options) {
 /**
  * Events as they come, until the service or a silent connection ends them.
  * @param {string} path
- * @param {RequestInit & {json?: unknown, lastId?: string}} [options] lastId: go on behind this event
+ * @param {RequestInit & {json?: unknown, lastId?: string}} [options] lastId: go on after this event
  * @returns {AsyncGenerator<{kind: string, id: string, data: any}>}
  */
 export async function* events(path, { lastId, headers, ...options } = {}) {

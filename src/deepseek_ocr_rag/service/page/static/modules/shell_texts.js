@@ -71,7 +71,7 @@ export const SHELL_TEXTS = {
   "error.UnsupportedSourceError": ["The service cannot read this kind of file.", "不支持此类文件。"],
   "error.LimitExceededError": ["The file exceeds a limit of this service. Split it, or make it smaller.", "文件超出此服务的限制。请拆分或缩小文件。"],
   "error.PageRangeError": ["The document has no such pages.", "文件中没有这些页码。"],
-  "error.BackendUnavailableError": ["The model that reads pages is not available. Ask whoever runs this service.", "读取页面的模型不可用。请联系此服务的管理者。"],
+  "error.BackendUnavailableError": ["The model that reads pages is not available. Ask whoever runs this service.", "读取页面的模型不可用。请联系此服务的管理员。"],
   "error.BackendTimeoutError": ["The model did not finish in time. Try again.", "模型没有在规定时间内完成。请重试。"],
   "problem.page": ["This page has run into an error.", "页面出错了。"],
   "problem.page.remedy": ["Reload it; your documents are kept.", "请重新加载；已读取的内容不会丢失。"],

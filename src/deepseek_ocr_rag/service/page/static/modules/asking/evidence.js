@@ -19,7 +19,7 @@ const LONGEST_QUOTE = 400;
  * @property {import("../reading/reader.js").Box[]} boxes
  * @property {{block: number, boxes: import("../reading/reader.js").Box[], corrected: boolean}[]} blocks
  * @property {string} quote
- * @property {string} words where the boxes of the words are
+ * @property {string} words the address of the boxes of the quoted words
  */
 
 /**

@@ -29,7 +29,7 @@ export function blockText(block, table) {
   const heading = /^\s*(#{1,6})\s+(.*)$/s.exec(text);
   if (heading || /title/.test(kind)) {
     const level = heading ? heading[1].length : kind === "title" ? 1 : 2;
-    // Documents skip levels, which would lose those who go from heading to heading.
+    // Documents skip levels of headings. Here all have one level, for people who navigate by headings.
     return [make(level < 2 ? "h3.block-title" : "h3.block-title.sub", {}, ...inlineParts((heading ? heading[2] : text).trim()))];
   }
   return text.trim().split(/\n[ \t]*\n/).map(paragraph);

@@ -1,4 +1,4 @@
-/** Formulas as MathML, built out of what KaTeX parses; until then, and where it cannot, their source. */
+/** Shows formulas as MathML, built from what KaTeX parses; before it is loaded, and if it fails, their source. */
 
 import { make } from "../dom.js";
 import { t } from "../texts.js";
@@ -7,7 +7,7 @@ const MATHML = "http://www.w3.org/1998/Math/MathML";
 const KATEX = new URL("../../vendor/katex.min.js", import.meta.url);
 const LONGEST = 4000;
 
-// What only looks is left out, and so is every link and style.
+// Elements that only change the looks are left out, and so is every link and style.
 const ELEMENTS = new Set("math semantics mrow mi mo mn ms mtext mspace msqrt mroot mfrac msub msup msubsup munder mover munderover mtable mtr mtd mstyle mpadded mphantom menclose".split(" "));
 const ATTRIBUTES = new Set("display displaystyle scriptlevel mathvariant stretchy fence separator symmetric movablelimits accent accentunder form lspace rspace width height depth minsize maxsize linethickness columnalign rowspacing columnspacing notation".split(" "));
 
@@ -20,7 +20,7 @@ let loading;
  * @returns {HTMLElement}
  */
 export function formula(source, display) {
-  // A long one is scrolled, so the keyboard must get to it.
+  // A long formula scrolls, so the keyboard must be able to reach it.
   const shown = display
     ? make("pre.formula", { tabIndex: 0, role: "region", "aria-label": t("block.equation") }, source)
     : make("code.formula", {}, source);

@@ -1,4 +1,4 @@
-/** The text of a block as parts: emphasis, formulas and scripts; all else is text as it stands. */
+/** The text of a block as parts: emphasis, formulas and scripts; everything else is plain text. */
 
 import { make } from "../dom.js";
 import { formula as typesetFormula } from "./formula.js";

@@ -25,7 +25,7 @@ export function sizeOf(entry, layout) {
   const fitWidth = layout.width / across;
   let scale = typeof layout.zoom === "number" ? layout.zoom : fitWidth;
   if (layout.zoom === "page") scale = Math.min(fitWidth, layout.height / down);
-  // A page can have any shape; the picture must have at least a line, and at most some windows.
+  // A page can have any shape; its picture is at least a line wide and high, and at most some windows high.
   scale = Math.max(scale, 24 / Math.min(across, down));
   return { width: width * scale, height: Math.min(height * scale, 20_000), scale };
 }

@@ -61,7 +61,7 @@ export class PageMarks {
     }
   }
 
-  /** @param {PageRow} row whose text has come, or whose marks are others now */
+  /** @param {PageRow} row whose text has come, or whose marks have changed */
   apply(row) {
     const marks = this.cited.get(row.page) || [];
     row.sheet?.showMarks(marks);

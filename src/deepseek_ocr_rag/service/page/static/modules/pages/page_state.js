@@ -26,7 +26,7 @@ export function toneOf(state) {
   return TONES[state] || "";
 }
 
-/** @param {any} entry @returns {string[]} why the page is not fine, and what its reader said of it */
+/** @param {any} entry @returns {string[]} why the page is not fine, and its warnings */
 export function reasons(entry) {
   const state = stateOf(entry);
   const found = [];
@@ -36,7 +36,7 @@ export function reasons(entry) {
   return [...found, ...(entry?.warnings || []).map(sentence)];
 }
 
-/** @param {number} share 0 to 1; never more than it is */
+/** @param {number} share 0 to 1; rounded down */
 export function percent(share) {
   return Math.floor(share * 100);
 }

@@ -79,7 +79,7 @@ export class Sheet {
   }
 }
 
-/** @param {any} block @param {number} index @param {boolean} isFirst where the Tab key comes in */
+/** @param {any} block @param {number} index @param {boolean} isFirst whether the Tab key reaches it */
 function boxButton(block, index, isFirst) {
   const doubtful = block.confidence !== undefined && block.confidence !== null && block.confidence < LOW_CONFIDENCE;
   const text = block.text.replace(/\s+/g, " ").trim();

@@ -4,8 +4,8 @@ import { make } from "../dom.js";
 
 /**
  * @param {string} question
- * @param {string} yes what happens
- * @param {string} no
+ * @param {string} yes the label of the button that goes on
+ * @param {string} no the label of the button that cancels
  * @returns {Promise<boolean>}
  */
 export function confirmed(question, yes, no) {

@@ -14,7 +14,7 @@ const SETTLE_MS = 250;
 
 export class FindBar {
   /**
-   * @param {(words: string, hits: Hit[], at: number) => void} onHits other hits, or another one; at is -1 without any
+   * @param {(words: string, hits: Hit[], at: number) => void} onHits called when the hits change, or the current one; at is -1 without any
    */
   constructor(onHits) {
     this.onHits = onHits;

@@ -13,7 +13,7 @@ export const READING_TEXTS = {
   "read.no_page": ["This document has no page {label}. Its pages: {first} to {last}.", "此文档没有第 {label} 页。页码范围：{first} 至 {last}。"],
   "read.zoom_in": ["Zoom in", "放大"],
   "read.zoom_out": ["Zoom out", "缩小"],
-  "read.zoom": ["Zoom", "页面大小"],
+  "read.zoom": ["Zoom", "缩放"],
   "read.fit_width": ["Fit width", "适合宽度"],
   "read.fit_page": ["Fit page", "适合页面"],
   "read.rotate": ["Rotate the pages", "旋转页面"],

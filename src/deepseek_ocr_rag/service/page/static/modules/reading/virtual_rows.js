@@ -133,7 +133,7 @@ export class VirtualRows {
     this.onMove(this.rowAt(scrollTop + clientHeight / 3));
   }
 
-  /** @param {number} first @param {number} last @returns {number[]} these rows, the ones that are seen first */
+  /** @param {number} first @param {number} last @returns {number[]} these rows, the visible ones first */
   nearest(first, last) {
     const seen = this.rowAt(this.scroller.scrollTop);
     const rows = Array.from({ length: last - first + 1 }, (_, nth) => first + nth);
@@ -189,7 +189,7 @@ export class VirtualRows {
     this.plan();
   }
 
-  /** @param {number} [from] the first row whose height is another one */
+  /** @param {number} [from] the first row whose height has changed */
   place(from = 0) {
     if (this.tops.length !== this.count + 1) {
       this.tops = new Float64Array(this.count + 1);
