@@ -15,6 +15,7 @@ from service_queue import ALICE, BOB, PATIENCE, new_queue, recording, result_of,
 
 from deepseek_ocr_rag import errors
 from deepseek_ocr_rag.service import JobOptions, JobState, ReaderSettings
+from deepseek_ocr_rag.service.engine.supervisor import Supervisor
 
 pytestmark = [
     pytest.mark.long,
@@ -169,13 +170,22 @@ def test_a_process_that_hangs_is_started_again(tmp_path, server):
         assert queue.stats().engine_starts == 2
 
 
-def test_a_short_job_waits_for_one_page_of_a_long_one(tmp_path, server):
+def test_a_short_job_waits_for_one_page_of_a_long_one(tmp_path, server, monkeypatch):
+    requests = []
+    send = Supervisor.request
+
+    def noted(self, message):
+        send(self, message)
+        requests.append(message["do"])
+
+    monkeypatch.setattr(Supervisor, "request", noted)
     with new_queue(tmp_path, reads_from(server), jobs_at_once=1) as queue:
         allowed = threading.Semaphore(2)
         server.on_page = lambda mark: mark < 900 and allowed.acquire(timeout=PATIENCE)
         long = submit(queue, 200, options=TINY)
         until(lambda: queue.get(ALICE, long.id).pages_done >= 2 and len(server.asked) == 3)
         short = submit(queue, marked_pdf(1, first=900), options=TINY)
+        until(lambda: "pause" in requests)
         # One page after the other, each when the one before it is stored.
         while 900 not in server.asked:
             done = queue.get(ALICE, long.id).pages_done
