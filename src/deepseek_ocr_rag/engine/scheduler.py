@@ -65,7 +65,7 @@ class Scheduler:
         self._swapped: list[WrittenSequence] = []
         self._running: list[WrittenSequence] = []
         self._waited = 0
-        self._coming: int | None = None  # as :attr:`coming`, until other sequences wait
+        self._coming: int | None = None  # cached ``coming``; None if it may have changed
 
     @property
     def running(self) -> tuple[WrittenSequence, ...]:
@@ -157,7 +157,8 @@ class Scheduler:
         prompts: list[WrittenSequence] = []
         tokens = 0
         is_ready = prefill and self._is_ready()
-        # Of hundreds that wait, mostly one is looked at: of copies, since the lists change here.
+        # Of hundreds that wait, this mostly looks at one. It merges copies, because the loop
+        # changes the lists.
         for sequence in merge(tuple(self._swapped), tuple(self._waiting), key=_rank):
             is_prompt = sequence not in self._swapped
             is_urgent = worst is not None and sequence.task.priority < worst

@@ -60,9 +60,10 @@ def quantize_decoder(weights: EngineWeights, stored: WeightType) -> EngineWeight
 def quantize_first_tower(weights: EngineWeights) -> EngineWeights:
     """Store the first tower's large matrices in fp8, with a scale for each output channel.
 
-    What they multiply gets its scales while the network runs (:mod:`..vision.fp8_products`). Those after
-    attention stay, since rounding its result would take what the product saves, and so does the
-    second tower: it would add a tenth to the time saved, and two fifths to the error's square.
+    What they multiply gets its scales while the network runs (:mod:`..vision.fp8_products`). Those
+    after attention stay in 16 bits, because rounding its result would take as long as the product
+    saves. So does the second tower: it would add a tenth to the time saved, and two fifths to the
+    error's square.
     """
     sam = weights.vision.sam
     layers = tuple(
