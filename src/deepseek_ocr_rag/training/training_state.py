@@ -58,7 +58,7 @@ class TrainingNotes:
 
 
 def pages_digest(settings: Mapping[str, Any], *sets: Sequence[EncodedPage]) -> str:
-    """A digest of settings, and of every token and pixel that is learnt or judged by."""
+    """Compute a digest of settings, and of every token and pixel that is learnt or judged by."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for pages in sets:
         digest.update(f"{len(pages)} ".encode())
