@@ -145,8 +145,7 @@ class Engine:
         """Start reading a page.
 
         Raises:
-            ConfigurationError: If it has no prompt or no room for text, is longer than a sequence
-                can be, or exempts too many tokens.
+            ConfigurationError: If it is empty, longer than a sequence, or exempts too many tokens.
             BackendUnavailableError: If the engine is closed or has failed.
         """
         if not task.ids or task.max_new_tokens < 1:
