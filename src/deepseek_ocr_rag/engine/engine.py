@@ -277,7 +277,7 @@ class Engine:
         ]
 
     def _takes_drafts(self, rows: Sequence[WrittenSequence]) -> bool:
-        """Whether a step of these rows should verify drafts.
+        """Return whether a step of these rows should verify drafts.
 
         The host must then wait for the newest tokens, so drafts must be likely. They pay if the
         rows are all the running sequences, or if there is a text layer to draft from.

@@ -190,7 +190,7 @@ class Scheduler:
         return tuple(swapped_in), tuple(prompts)
 
     def _is_ready(self) -> bool:
-        """Whether enough prompts wait, or have waited long enough, for a prefill now."""
+        """Return whether enough prompts wait, or have waited long enough, for a prefill now."""
         waiting, free = len(self._waiting), len(self._free_slots) - self._reserved
         if not waiting or free < 1:
             return False
@@ -200,7 +200,7 @@ class Scheduler:
         return self._waited > (PATIENCE if waiting <= free else CROWDED_PATIENCE)
 
     def _is_full(self) -> bool:
-        """Whether the first waiting prompts have as many tokens as are computed at once."""
+        """Return whether the first waiting prompts have as many tokens as are computed at once."""
         first = self._waiting[: self._min_batch]
         return sum(sequence.length for sequence in first) >= self._max_prefill_tokens
 

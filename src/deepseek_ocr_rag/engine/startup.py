@@ -63,8 +63,9 @@ ROOM_TO_COMPILE: Final = 4 * 2**30
 each kind, embeddings and the largest batch of views. With less, the weights are loaded first."""
 
 ROOM_SIDE_BY_SIDE: Final = 32 * 2**30
-"""Bytes beside the weights from which whole pages go through the first tower beside tiles. That saves
-0.4 % of a page's time, and takes 0.36 GiB: with less, pages that no longer fit would cost more."""
+"""Fewest bytes beside the weights with which whole pages go through the first tower beside tiles.
+That saves 0.4 % of a page's time, and takes 0.36 GiB: with less, pages that no longer fit would
+cost more."""
 
 GRAPH_BYTES: Final = 256 * 2**20
 """Bytes that are kept free for graphs that are captured when a batch of views first occurs."""

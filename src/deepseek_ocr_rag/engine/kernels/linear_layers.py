@@ -163,7 +163,7 @@ def product(
 
 
 def _has_kernel(tokens: int, matrix: Matrix) -> bool:
-    """Whether a kernel here is faster than PyTorch's product."""
+    """Return whether a kernel here is faster than PyTorch's product."""
     if matrix.scales is not None:
         return tokens <= MOST_TOKENS_EIGHT_BITS
     outputs, inputs = matrix.weight.shape

@@ -33,7 +33,7 @@ def _choices(
     PER_TOKEN: tl.constexpr,
     TOKENS: tl.constexpr,
 ):
-    """Return whether each token chose an expert, as which part of its result, and the share."""
+    """Return for each token whether it chose the expert, the part that this is, and the share."""
     token = tl.arange(0, TOKENS)
     each = tl.arange(0, EXPERTS)
     row = logits + tl.minimum(token, tokens - 1) * ROUTED
