@@ -22,8 +22,8 @@ class LoopSettings:
         last: What the learning rate falls to, as a share of its peak.
         clip: Largest norm of the gradients of all weights together.
         accumulate: Losses that are added up for one step.
-        ramp: Steps after every start, also after a resume, in which the rate rises to its scheduled
-            value, because an optimizer without history takes steps that are too large.
+        ramp: Steps, counted from ``ramp_from`` of :func:`train`, in which the rate rises to its
+            scheduled value, because an optimizer without history takes steps that are too large.
     """
 
     warmup: float = 0.03

@@ -71,7 +71,7 @@ def pages_digest(settings: Mapping[str, Any], *sets: Sequence[EncodedPage]) -> s
 
 @contextmanager
 def write_errors(folder: Path) -> Iterator[None]:
-    """Turns errors of the disk into an OutputError that says how to go on."""
+    """Turn errors of the disk into an OutputError that says how to go on."""
     try:
         yield
     except (OSError, SafetensorError) as error:
