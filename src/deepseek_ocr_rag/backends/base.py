@@ -278,7 +278,7 @@ def begin_loading(backend: Backend) -> None:
 
 
 def on_loading(backend: Backend, call: Callable[[], object]) -> None:
-    """Have the backend call a bound method when it begins to load its model, or at once after that.
+    """Have the backend call a bound method when it begins to load its model; at once if it has begun.
 
     A backend that can has a method of this name. It does not keep the bound method's object alive.
     """
