@@ -137,7 +137,7 @@ class AgentTool(AgentSettings, BaseTool):
     def _parse_input(
         self, tool_input: str | dict[str, Any], tool_call_id: str | None
     ) -> str | dict[str, Any]:
-        # A text is the first argument, or all of them as JSON: the schema finds out.
+        # A text is the first argument, or all arguments as JSON: the schema tells which.
         if isinstance(tool_input, str):
             tool_input = {next(iter(self.args)): tool_input}
         return super()._parse_input(tool_input, tool_call_id)

@@ -45,7 +45,7 @@ class BatchLoader(BaseLoader):
         self._mode = mode
         self._flat = flat_metadata
         self._on_error = on_error
-        DocumentConverter(mode, on_error=on_error)  # report a wrong choice now, not when loading
+        DocumentConverter(mode, on_error=on_error)  # report an invalid choice now, not when loading
 
     def lazy_load(self) -> Iterator[Document]:
         """Load document by document, in the order of the manifest.

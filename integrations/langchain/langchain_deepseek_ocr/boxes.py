@@ -24,7 +24,7 @@ def boxes_for(
     *,
     documents: Iterable[Document] = (),
 ) -> list[dict[str, Any]]:
-    """The boxes of a document's text, or of a part of it, on its page.
+    """Return the boxes of a document's text, or of a part of it, on its page.
 
     A chunk's boxes are found by its text, so it may come from any splitter, with or
     without ``start_index``. Where the splitter changed more than spaces, case and
@@ -74,7 +74,7 @@ def boxes_for(
 def _parts(document: Document | Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     if isinstance(document, Document):
         return document.page_content, document.metadata
-    values = document.get("kwargs", document)  # LangChain's own JSON has the fields in there
+    values = document.get("kwargs", document)  # LangChain's own JSON has the fields in "kwargs"
     return str(values.get("page_content", "")), values.get("metadata") or {}
 
 

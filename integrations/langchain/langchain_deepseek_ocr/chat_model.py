@@ -21,7 +21,7 @@ from deepseek_ocr_rag.errors import ConfigurationError, DeepSeekOCRError, Langua
 __all__ = ["ChatModelWriter", "language_model"]
 
 SMALL_CONTEXT = 4096
-"""Tokens of context of a model that does not say: few enough for every one in use."""
+"""Context length in tokens assumed of a model that does not say: few enough for every model in use."""
 
 _LIMITS = (
     "max_tokens",
@@ -40,7 +40,7 @@ _ROLES: dict[str, type[BaseMessage]] = {
 
 
 def language_model(model: BaseChatModel, *, context_length: int | None = None) -> ChatModelWriter:
-    """A chat model as ``DocumentQA`` takes one; ``DocumentQA(llm=model)`` does the same.
+    """Adapt a chat model for ``DocumentQA``; ``DocumentQA(llm=model)`` does the same.
 
     Where the text of your documents goes is up to the model: this package does not check
     on which machine a chat model of LangChain runs.
@@ -90,7 +90,7 @@ class ChatModelWriter:
         return _Reply(self._limited(max_tokens).stream(turns), self.name)
 
     def _limited(self, max_tokens: int) -> BaseChatModel:
-        """The model with this limit on a reply; unchanged if it has no such setting."""
+        """Return the model with this limit on a reply; unchanged if it has no such setting."""
         fields = type(self._model).model_fields
         known = [name for name in _LIMITS if name in fields][:1]
         return self._model.model_copy(update=dict.fromkeys(known, max_tokens))
@@ -125,7 +125,7 @@ class _Reply(Iterator[str]):
                 return text
 
     def close(self) -> None:
-        """End the work."""
+        """Stop the model."""
         if callable(close := getattr(self._chunks, "close", None)):
             close()
 
@@ -137,7 +137,7 @@ def _end(metadata: dict[str, Any]) -> str | None:
 
 
 def _parts(chunk: BaseMessage) -> tuple[str, str]:
-    """Text and thoughts of a part of a reply."""
+    """Return the text and the thoughts in a part of a reply."""
     text, thought = "", ""
     for block in chunk.content_blocks:
         if block["type"] == "text":

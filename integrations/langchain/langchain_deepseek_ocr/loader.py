@@ -48,7 +48,7 @@ class DeepSeekOCRLoader(BaseLoader):
         password: For encrypted PDFs.
         match: Which files of a folder, such as ``"*.pdf"``, or several patterns; by
             default all PDFs and pictures, in the order of their names.
-        recursive: Whether to look into the folders in a folder.
+        recursive: Whether to look into subfolders too.
         show_progress: Whether to show a bar for all pages, in a terminal or a notebook.
         flat_metadata: Make every metadata value a scalar (``boxes`` becomes one
             JSON string) for stores that refuse nested values, such as Chroma.
@@ -96,7 +96,7 @@ class DeepSeekOCRLoader(BaseLoader):
         self._flat = flat_metadata
         self._on_error = on_error
         self._reader = reader_from(reader, options)
-        DocumentConverter(mode, on_error=on_error)  # report a wrong choice now, not when loading
+        DocumentConverter(mode, on_error=on_error)  # report an invalid choice now, not when loading
 
     @staticmethod
     def from_batch(
@@ -106,7 +106,7 @@ class DeepSeekOCRLoader(BaseLoader):
         flat_metadata: bool = False,
         on_error: OnError = "keep",
     ) -> BatchLoader:
-        """A loader of what ``dsocr batch`` has read; nothing is read again.
+        """Make a loader of what ``dsocr batch`` has read; nothing is read again.
 
         Args:
             folder: The folder of the run, on this machine or on an object store.
@@ -167,7 +167,7 @@ class DeepSeekOCRLoader(BaseLoader):
                         yield document
 
     def _found(self) -> Iterator[tuple[SourceInput, str | None]]:
-        """The files to load, each with its name if it was found in a folder."""
+        """Yield the files to load, each with its name if it was found in a folder."""
         for file in self._files:
             if not isinstance(file, str | os.PathLike) or not Path(file).is_dir():
                 yield file, None

@@ -45,7 +45,7 @@ class ReaderOptions(TypedDict, total=False):
 
 
 def reader_from(reader: Reader | None, options: ReaderOptions) -> Reader:
-    """The reader that was passed, or a new one built from the options.
+    """Return the reader that was passed, or a new one built from the options.
 
     Raises:
         ConfigurationError: If both are given.

@@ -66,7 +66,7 @@ class DeepSeekOCRParser(BaseBlobParser):
         self._flat = flat_metadata
         self._on_error = on_error
         self._reader = reader_from(reader, options)
-        DocumentConverter(mode, on_error=on_error)  # report a wrong choice now, not when parsing
+        DocumentConverter(mode, on_error=on_error)  # report an invalid choice now, not when parsing
 
     def lazy_parse(self, blob: Blob) -> Iterator[Document]:
         """Parse a blob page by page.

@@ -63,9 +63,9 @@ class LayoutTextSplitter(TextSplitter):
         if count_tokens is not None and length_function is not None:
             raise ConfigurationError(
                 "both count_tokens and length_function were given",
-                remedy="They are the same; length_function is LangChain's name.",
+                remedy="Pass one of them; length_function is LangChain's name for count_tokens.",
             )
-        split_records((), max_tokens=max_tokens)  # report a wrong budget now, not when splitting
+        split_records((), max_tokens=max_tokens)  # report an invalid max_tokens now
         self._max_tokens = max_tokens
         self._count_tokens = count_tokens or length_function or estimate_tokens
         super().__init__(chunk_size=max_tokens, chunk_overlap=0, length_function=self._count_tokens)
@@ -106,7 +106,7 @@ class LayoutTextSplitter(TextSplitter):
 
 
 def _own_metadata(document: Document) -> dict[str, Any]:
-    """The metadata with its boxes; chunks carry their own, and so need no reference to them."""
+    """Return the metadata with its boxes; chunks have their own, and so need no reference."""
     metadata = full_metadata(document)
     if not metadata.get("boxes"):
         return metadata

@@ -119,7 +119,7 @@ class ListDocumentsTool(AgentTool):
 
 
 def _document(passage: Passage, *, flat: bool) -> Document:
-    """A passage as a document."""
+    """Make a document of a passage."""
     boxes = [
         {"kind": piece.kind, "bbox": list(box.as_tuple()), "start": piece.offset}
         | {"end": piece.end, "page": piece.page - 1}

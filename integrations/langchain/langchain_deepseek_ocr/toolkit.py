@@ -35,7 +35,7 @@ class DeepSeekOCRToolkit(AgentSettings, BaseToolkit):
     pictures: bool = True
 
     def get_tools(self) -> list[BaseTool]:
-        """The tools, in the order of :data:`deepseek_ocr_rag.agents.FORMS`; ``look_at`` last."""
+        """Return the tools in the order of :data:`deepseek_ocr_rag.agents.FORMS`."""
         agent, flat = self._agent, self.flat_metadata
         tools: list[BaseTool] = [
             ListDocumentsTool(agent=agent),

@@ -25,8 +25,8 @@ class WholeDocument(Document):
     ``layout``, a reference from which :func:`boxes_for` finds this document again.
 
     Attributes:
-        layout_data: What the metadata of a page has for itself: ``boxes``, ``spans``
-            and ``boxes_text``.
+        layout_data: What other documents have in their metadata: ``boxes``, ``spans`` and
+            ``boxes_text``.
     """
 
     layout_data: dict[str, Any] = Field(default_factory=dict, repr=False)
@@ -51,7 +51,7 @@ class WholeDocument(Document):
         )
 
     def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
-        """As a plain document that has its layout in the metadata, which anything can load."""
+        """Serialise as a plain document, with the layout in the metadata."""
         return Document(
             id=self.id, page_content=self.page_content, metadata=full_metadata(self)
         ).to_json()
@@ -61,14 +61,14 @@ _in_memory: WeakValueDictionary[str, WholeDocument] = WeakValueDictionary()
 
 
 def full_metadata(document: Document) -> dict[str, Any]:
-    """The metadata, with the layout if it is outside of it."""
+    """Return the metadata, with the layout if that is kept outside of it."""
     if isinstance(document, WholeDocument):
         return {**document.metadata, **document.layout_data}
     return document.metadata
 
 
 def whole_of(metadata: Mapping[str, Any], documents: Iterable[Document]) -> Document | None:
-    """The whole document that the metadata of a chunk refers to; None if it is not known."""
+    """Return the whole document that the metadata of a chunk refers to; None if it is not known."""
     reference = metadata.get("layout")
     if not isinstance(reference, str):
         return None

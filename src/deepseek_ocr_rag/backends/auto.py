@@ -113,7 +113,7 @@ def _probe_server() -> tuple[Backend, str]:
     if not url:
         raise BackendUnavailableError(
             "DSOCR_SERVER_URL is not set",
-            remedy="Start one (`dsocr serve-command` prints how) and set DSOCR_SERVER_URL to its "
+            remedy="Start a server (`dsocr serve-command` prints how) and set DSOCR_SERVER_URL to its "
             "address.",
         )
     backend = ServerBackend(url)

@@ -270,7 +270,7 @@ def cards_of(backend: Backend) -> int:
 def begin_loading(backend: Backend) -> None:
     """Tell the backend that pages will come for it, so that it may load its model meanwhile.
 
-    It has a method of this name if it can; the method returns at once, and may be called often.
+    A backend that can has a method of this name, which returns at once and may be called often.
     """
     begin = getattr(backend, "begin_loading", None)
     if begin is not None:
@@ -278,9 +278,9 @@ def begin_loading(backend: Backend) -> None:
 
 
 def on_loading(backend: Backend, call: Callable[[], object]) -> None:
-    """Have the backend call a bound method when it begins to load its model, or has begun.
+    """Have the backend call a bound method when it begins to load its model; at once if it has begun.
 
-    It has a method of this name if it can. Nothing keeps the method's object alive for it.
+    A backend that can has a method of this name. It does not keep the bound method's object alive.
     """
     tell = getattr(backend, "on_loading", None)
     if tell is not None:

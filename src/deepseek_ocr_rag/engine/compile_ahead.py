@@ -1,4 +1,4 @@
-"""Compiles an engine's kernels while its weights are loaded, on weights that stand in for them."""
+"""Compiles an engine's kernels on stand-in weights while the real ones are loaded."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What an engine will run, as far as it decides which kernels are compiled."""
+    """What determines which kernels an engine compiles."""
 
     slots: int  # pages at once
-    blocks: int  # of the cache that is used meanwhile
+    blocks: int  # of the cache that the rehearsal uses
     cache: CacheType
     weights: WeightType
     max_prefill_tokens: int
@@ -40,7 +40,7 @@ class Rehearsal:
 
 
 def few_layers(config: EngineConfig) -> EngineConfig:
-    """Return the network with the first layer of each kind, whose kernels are those of all layers."""
+    """Keep only the first layers, up to one of each kind: they use the kernels of all layers."""
     sam, decoder = config.sam, config.decoder
     is_global = [layer in sam.global_layers for layer in range(sam.layers)]
     return replace(
@@ -54,7 +54,7 @@ def few_layers(config: EngineConfig) -> EngineConfig:
 def stand_in(
     config: EngineConfig, kind: WeightType, device: torch.device, vision: VisionType = "model"
 ) -> EngineWeights:
-    """Return weights of a network's shapes and types, with anything in them."""
+    """Return uninitialized weights of a network's shapes and types."""
 
     def take(_: str, shape: tuple[int, ...]) -> Tensor:
         return torch.empty(shape, dtype=torch.bfloat16, device=device)
@@ -76,7 +76,7 @@ def load_and_compile(
 
     device = torch.device("cuda", torch.cuda.current_device())
     begin = time.monotonic()
-    # The current device is each thread's own.
+    # Each thread has a current device of its own.
     with ThreadPoolExecutor(1, initializer=torch.cuda.set_device, initargs=(device,)) as pool:
         loading = pool.submit(load)
         if beside:
@@ -108,7 +108,7 @@ def rehearse(
     *,
     threads: int = 1,
 ) -> None:
-    """Run once all that an engine captures, and what makes the views of pages.
+    """Run once everything that an engine will capture, and make the views of pages.
 
     Half of the time is spent in the driver, so with two ``threads`` the towers run in one and the
     decoder in the other; that needs the memory of both at once.
@@ -127,7 +127,7 @@ def rehearse(
         runner.compile_vision(rehearsal.view_sides)
         for page in rehearsal.pages:
             views = page.views(runner.device)
-            # They are made when they are asked for.
+            # The views are made on first access.
             _ = views.global_view, views.tiles
 
     if threads == 1:
@@ -135,7 +135,7 @@ def rehearse(
         runner.compile_decoder()
         return
     with ThreadPoolExecutor(1, "dsocr-towers", _take_device, (runner.device,)) as pool:
-        # The context says that kernels are compiled and not run.
+        # The copied context says that kernels are only compiled.
         beside = pool.submit(copy_context().run, towers)
         runner.compile_decoder()
         beside.result()

@@ -30,15 +30,16 @@ SMALL_BATCHES: Final = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 
 """Row counts of the captured steps; above 256 every multiple of 64."""
 
 QUERY_COUNTS: Final = (1, 4, 8, MAX_DRAFTS + 1)
-"""Queries in a row of the captured steps."""
+"""Queries per row of the captured steps."""
 
 MAX_DRAFTED_ROWS: Final = 4
 """Most rows of a step with drafts. A small step waits on memory, so that drafts are free; a larger
 one would have to compute more."""
 
 PREFILL_STEP: Final = 928
-"""Prefills are captured for every multiple of this number of tokens, and for the most tokens: padding
-is computed too, and the prompt of an A4 page has 903 tokens for its picture and a few for the task."""
+"""Prefills are captured for every multiple of this number of tokens, and for the largest prefill.
+Padding is computed too, so a multiple should just hold the prompts of A4 pages, each with 903
+tokens for its picture and a few for the task."""
 
 MAX_PROMPTS: Final = 16
 """Most prompts of a captured prefill."""
@@ -63,19 +64,19 @@ def captured(
     Compiling and loading kernels, and filling tables, cannot be captured.
 
     Args:
-        work: The work. Its result must depend on the contents of tensors that stay.
-        stream: The stream, which no other work is on.
+        work: The work. It must read only tensors that stay allocated.
+        stream: A stream with no other work on it.
         beside: A graph whose memory this one shares, so that the two must not run at the same time.
         rehearsed: Whether the same work was run before; if not, it is run now.
     """
     if not rehearsed:
         work()
-        # The graph's memory is another one.
+        # The graph allocates memory of its own: release what this run has cached.
         torch.cuda.empty_cache()
     graph = torch.cuda.CUDAGraph()
     pool = None if beside is None else beside.pool()
     torch.cuda.synchronize()
-    # Not `torch.cuda.graph`, which empties the caches each time, 2 ms.
+    # Not `torch.cuda.graph`, which empties the caches each time and so takes 2 ms longer.
     with _cuda.stream(stream):
         graph.capture_begin(pool=pool, capture_error_mode="thread_local")
         try:
@@ -146,7 +147,7 @@ class DecodeGraphs:
             return self._step(inputs.to(self._slots.device))
         captured = self._graph(self._capturer, padded_rows(len(slots)), queries)
         inputs = self._inputs(slots, drafts, captured.inputs.shape[1], queries)
-        # Mostly they are those of the step before, and a copy makes the device wait.
+        # They are mostly those of the step before, and a copy would make the device wait.
         if not torch.equal(inputs, captured.given):
             captured.given.copy_(inputs)
             captured.inputs.copy_(inputs.pin_memory(), non_blocking=True)

@@ -20,7 +20,7 @@ from .weights.tensors import DecoderWeights, DenseWeights, ExpertWeights, Matrix
 __all__ = ["ROWS_STEP", "Decoder"]
 
 ROWS_STEP: Final = 64
-"""Recorded steps have at most the next multiple of this number of rows."""
+"""Captured steps are padded to at most the next multiple of this number of rows."""
 
 
 class Decoder:

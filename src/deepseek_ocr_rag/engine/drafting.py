@@ -19,23 +19,26 @@ MAX_DRAFTS: Final = 15
 """Most drafts at once; with the newest token they fill the 16 rows of a matrix unit."""
 
 STEPS: Final = ((3, 1.7), (7, 2.15), (MAX_DRAFTS, 2.55))
-"""Drafts of the captured steps, and what such a step takes, in steps without drafts (measured)."""
+"""Draft counts of the captured steps, each with the time of such a step in units of a step without
+drafts (measured)."""
 
 WAIT: Final = 0.2
-"""What waiting for the newest token takes, in the same unit."""
+"""Time of waiting for the newest token, in the same unit."""
 
 EXACTLY, MORE, SOURCE = range(3)
-"""Where drafts are from: behind the same three tokens, behind more of them, from the text layer."""
+"""Where drafts come from: earlier text after the same three tokens, earlier text after more of the
+same tokens, or the text layer."""
 
 CHANCES: Final = (0.57, 0.72, 0.8)
-"""How probably one draft is right, before the page has shown it: the first two as counted in 100
-real outputs."""
+"""Probability that a draft of each kind is right, before the page has any; the first two were
+counted in 100 real outputs."""
 
 WEIGHT: Final = 8.0
-"""Drafts of a page that count as much as what is known before."""
+"""Number of a page's drafts that weigh as much as these first probabilities."""
 
 MEMORY: Final = 0.99
-"""What a draft counts one token later: what held for a table need not hold for the text after it."""
+"""Factor by which a draft's weight shrinks with each later token: what held for a table need not
+hold for the text after it."""
 
 PATIENCE: Final = 2
 """Steps without an accepted draft after which the position in the text layer is lost."""
@@ -51,7 +54,7 @@ NgramIndex = dict[tuple[int, ...], list[int]]
 
 
 class _Odds:
-    """How probably drafts are right, as this page shows it."""
+    """Estimates from a page's earlier drafts how probably the next are right."""
 
     def __init__(self) -> None:
         self._right = [chance * WEIGHT for chance in CHANCES]
@@ -72,7 +75,7 @@ class _Odds:
             self._tried[kind] += (1 - kept) * (WEIGHT - self._tried[kind])
 
     def count(self, kind: int) -> int:
-        """Return how many drafts give most tokens for their time; 0 if none does."""
+        """Return the number of drafts that gives most tokens for its time; 0 if none pays."""
         # Asked several times for each token, while the device waits.
         if kind not in self._counts:
             self._counts[kind] = self._best_count(kind)
@@ -84,7 +87,7 @@ class _Odds:
         wrong = 1 - self._right[following] / self._tried[following]
         best, rate = 0, 1.0
         for drafts, cost in STEPS:
-            # The step's own token, and each draft that comes behind right ones.
+            # The step's own token, and the drafts before the first wrong one, on average.
             right = (1 - (1 - wrong) ** drafts) / wrong if wrong else drafts
             tokens = 1 + chance * right
             if tokens / (cost + WAIT) > rate:
@@ -123,7 +126,7 @@ class Drafter:
 
     @property
     def expects_drafts(self) -> bool:
-        """Whether waiting for the newest token will probably pay, by drafts so far."""
+        """Whether waiting for the newest token will probably pay, judging by the drafts so far."""
         if self._source and self._odds.count(SOURCE):
             return True
         found = self._in_written.get(tuple(self._written[-LONGEST_MATCH:]))
@@ -150,7 +153,7 @@ class Drafter:
         return self._proposed
 
     def _kind_of(self, place: int) -> int:
-        """Return whether more than the last three tokens are the same before a place."""
+        """Return ``MORE`` if more than the last three tokens stand before a place."""
         before, now = place - 1 - LONGEST_MATCH, len(self._written) - 1 - LONGEST_MATCH
         same = before >= 0 and self._written[before] == self._written[now]
         return MORE if same else EXACTLY

@@ -95,8 +95,8 @@ class GenerationHandle:
 
     def notify(self) -> None:
         """Tell the consumer that its sequence has new tokens; for the engine."""
-        # No list of the news is kept: for 512 pages over which nobody iterates, there would be half
-        # a million, and each garbage collection would hold up the device for 50 ms.
+        # New tokens are not queued: 512 pages over which nobody iterates would leave half a million
+        # entries, and each garbage collection would hold up the device for 50 ms.
         if not self._news.is_set():
             self._news.set()
 
@@ -145,7 +145,7 @@ class Engine:
         """Start reading a page.
 
         Raises:
-            ConfigurationError: If it is longer than a sequence can be, or exempts too many tokens.
+            ConfigurationError: If it is empty, longer than a sequence, or exempts too many tokens.
             BackendUnavailableError: If the engine is closed or has failed.
         """
         if not task.ids or task.max_new_tokens < 1:
@@ -255,7 +255,7 @@ class Engine:
         """Return the rows of the next step: a few urgent sequences several times, then all."""
         rows = [sequence for sequence in self._scheduler.running if sequence.prefilled]
         if len(rows) < MANY_ROWS:
-            # The others make up for it once all prompts are done.
+            # Only while many prompts are to come; the other rows make up for it afterwards.
             most = self._pause(rows) - 1
         else:
             most = min(MAX_URGENT_STEPS, len(rows) // ROWS_PER_URGENT_STEP)
@@ -277,7 +277,7 @@ class Engine:
         ]
 
     def _takes_drafts(self, rows: Sequence[WrittenSequence]) -> bool:
-        """Whether a step of these rows should verify drafts.
+        """Return whether a step of these rows should verify drafts.
 
         The host must then wait for the newest tokens, so drafts must be likely. They pay if the
         rows are all the running sequences, or if there is a text layer to draft from.
@@ -317,7 +317,7 @@ class Engine:
         self._steps.append(output)
 
     def _collect_steps(self, in_flight: int) -> None:
-        """Collect steps until at most so many are in flight."""
+        """Collect steps until at most ``in_flight`` of them are left."""
         while len(self._steps) > in_flight:
             self._take(self._steps.popleft())
 

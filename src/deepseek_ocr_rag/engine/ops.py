@@ -72,8 +72,8 @@ class Ops(Protocol):
     ) -> None:
         """Apply rotary positions to queries and keys, and store keys and values.
 
-        NaN is stored as 0, because a block's next owner reads the old entries in it and multiplies
-        them by a weight of 0.
+        NaN is stored as 0 and infinity as the largest number, because a block's next owner reads
+        the old entries in it and multiplies them by a weight of 0.
 
         ``qkv`` is ``(tokens, 3 * width)``; queries and keys are rotated in place.
         """
@@ -99,7 +99,8 @@ class Ops(Protocol):
             cache: Keys and values of the tokens before.
             window: Number of last tokens that are visible besides the prompt, the query's own
                 included; None for all.
-            arrivals: Zeros, and zeros again afterwards; int32, ``(rows or more, heads)``.
+            arrivals: Counters for the kernels, zeros before and after the call; int32, ``(rows or
+                more, heads)``.
 
         Returns:
             The result, ``(rows * queries, width)``.
@@ -120,9 +121,9 @@ class Ops(Protocol):
     def product(self, values: Tensor, matrix: Matrix, *, exact: bool = False) -> Tensor:
         """Compute a linear layer of ``(tokens, inputs)``.
 
-        Weights in eight bits are multiplied as what they stand for; ``values`` keep their type. The
-        sums are float32, and so is the result if it is to be ``exact``; otherwise it has the type
-        of ``values``. Returns ``(tokens, outputs)``.
+        Weights in eight bits count with their scales; ``values`` keep their type. The sums are
+        float32, and so is the result if it is to be ``exact``; otherwise it has the type of
+        ``values``. Returns ``(tokens, outputs)``.
         """
         ...
 

@@ -77,8 +77,8 @@ class StepOutput:
     def wait(self) -> Iterator[tuple[list[int], list[float]]]:
         """Wait for the new tokens of each sequence and their log-probabilities.
 
-        They are made one after the other: a thousand lists that exist at once would set off searches
-        for garbage, which look at every number of every text while the device has nothing to do.
+        They are made one after the other: a thousand lists that exist at once would trigger garbage
+        collections, which visit every number of every text while the device is idle.
         """
         if self._done is not None:
             self._done.synchronize()
@@ -156,7 +156,7 @@ class Runner:
 
     @torch.inference_mode()
     def compile_decoder(self) -> None:
-        """Compile the kernels of all else that is captured, by running it once on padding."""
+        """Compile the kernels of prefills and steps, by running them once on padding."""
         self._prefill_graphs.compile()
         self._step_graphs.compile(1, self._slots.padding_slot)
 
@@ -164,7 +164,7 @@ class Runner:
     def capture_vision(self, view_sides: Sequence[int], *, rehearsed: bool = False) -> None:
         """Capture the graphs of the vision towers, which outlive :meth:`resize`.
 
-        ``rehearsed`` says that a runner of the same shape was told to :meth:`compile_vision`.
+        ``rehearsed`` says that a runner of the same shape has run :meth:`compile_vision`.
         """
         with self._on_stream():
             self._vision.capture(view_sides, rehearsed=rehearsed)
@@ -173,7 +173,7 @@ class Runner:
     def capture(self, least_rows: int = 1, *, rehearsed: int = 0) -> None:
         """Capture the prefills, and the steps of ``least_rows`` rows and more.
 
-        If ``rehearsed`` is above 0, a runner of the same shape, with so many slots, was told to
+        If ``rehearsed`` is above 0, a runner of the same shape, with that many slots, has run
         :meth:`compile_decoder`. What was not rehearsed is run before it is captured.
         """
         with self._on_stream():

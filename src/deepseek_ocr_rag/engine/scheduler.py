@@ -65,7 +65,7 @@ class Scheduler:
         self._swapped: list[WrittenSequence] = []
         self._running: list[WrittenSequence] = []
         self._waited = 0
-        self._coming: int | None = None  # as :attr:`coming`, until other sequences wait
+        self._coming: int | None = None  # cached ``coming``; None if it may have changed
 
     @property
     def running(self) -> tuple[WrittenSequence, ...]:
@@ -157,7 +157,8 @@ class Scheduler:
         prompts: list[WrittenSequence] = []
         tokens = 0
         is_ready = prefill and self._is_ready()
-        # Of hundreds that wait, mostly one is looked at: of copies, since the lists change here.
+        # Of hundreds that wait, this mostly looks at one. It merges copies, because the loop
+        # changes the lists.
         for sequence in merge(tuple(self._swapped), tuple(self._waiting), key=_rank):
             is_prompt = sequence not in self._swapped
             is_urgent = worst is not None and sequence.task.priority < worst
@@ -189,7 +190,7 @@ class Scheduler:
         return tuple(swapped_in), tuple(prompts)
 
     def _is_ready(self) -> bool:
-        """Whether enough prompts wait, or have waited long enough, for a prefill now."""
+        """Return whether enough prompts wait, or have waited long enough, for a prefill now."""
         waiting, free = len(self._waiting), len(self._free_slots) - self._reserved
         if not waiting or free < 1:
             return False
@@ -199,7 +200,7 @@ class Scheduler:
         return self._waited > (PATIENCE if waiting <= free else CROWDED_PATIENCE)
 
     def _is_full(self) -> bool:
-        """Whether the first waiting prompts have as many tokens as are computed at once."""
+        """Return whether the first waiting prompts have as many tokens as are computed at once."""
         first = self._waiting[: self._min_batch]
         return sum(sequence.length for sequence in first) >= self._max_prefill_tokens
 

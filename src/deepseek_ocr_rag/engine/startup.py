@@ -59,12 +59,13 @@ WARM_UP_BLOCKS: Final = 2 + PREFILL_TOKENS // BLOCK_SIZE * 2
 """Blocks of the cache before the memory is divided: enough for the prompts of a prefill."""
 
 ROOM_TO_COMPILE: Final = 4 * 2**30
-"""Bytes beside the weights with which kernels are compiled while these are loaded: one layer of each
-kind, embeddings and the largest batch of views. With less, the weights are loaded first."""
+"""Bytes beside the weights that compiling kernels while these are loaded needs: for one layer of
+each kind, embeddings and the largest batch of views. With less, the weights are loaded first."""
 
 ROOM_SIDE_BY_SIDE: Final = 32 * 2**30
-"""Bytes beside the weights from which whole pages go through the first tower beside tiles. That saves
-0.4 % of a page's time, and takes 0.36 GiB: with less, pages that no longer fit would cost more."""
+"""Fewest bytes beside the weights with which whole pages go through the first tower beside tiles.
+That saves 0.4 % of a page's time, and takes 0.36 GiB: with less, pages that no longer fit would
+cost more."""
 
 GRAPH_BYTES: Final = 256 * 2**20
 """Bytes that are kept free for graphs that are captured when a batch of views first occurs."""
@@ -76,7 +77,8 @@ _log = logging.getLogger("deepseek_ocr_rag")
 class EngineSettings:
     """Settings of an engine.
 
-    "fp8" stores keys and values in eight bits: twice the pages at once, and faster large batches.
+    A ``cache`` of "fp8" stores keys and values in eight bits: twice the pages at once, and faster
+    large batches.
     """
 
     device: str | None = None  # a CUDA device, "cpu" (slow, for tests), or None for the first GPU
@@ -138,7 +140,7 @@ def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None)
 
     Raises:
         ConfigurationError: As :func:`engine_device`, or if ``config.json`` is invalid.
-        EngineUnsupportedError: If the engine cannot run the model, or not on this device.
+        EngineUnsupportedError: If the engine cannot run the model, or cannot run on this device.
         BackendUnavailableError: If the weights are unusable or do not fit into memory.
     """
     settings = settings or EngineSettings()
@@ -191,7 +193,7 @@ def _on_gpu(
     limit: int,
     rehearsed: int,
 ) -> Engine:
-    """Divide the memory and record; what needs up to ``rehearsed`` slots was rehearsed."""
+    """Divide the memory and capture graphs; steps of up to ``rehearsed`` rows were rehearsed."""
     bytes_per_block = block_bytes(config.decoder, weights.decoder.head.dtype, settings.cache)
     free = _free_bytes(limit)
     slots = _slots(settings, free, bytes_per_block)
@@ -211,7 +213,8 @@ def _on_gpu(
     torch.cuda.reset_peak_memory_stats()
     allocated = torch.cuda.memory_reserved()
     warm_up(runner, family, config.decoder.max_positions)
-    # Run before they are captured: with them, kernels see the real weights for the first time.
+    # Without ``rehearsed``, each is run before it is captured: this is the first run with the real
+    # weights.
     runner.capture(least_rows=slots)
     # The memory of the prefills and of the largest step, eager and in their graphs.
     needed = torch.cuda.max_memory_reserved() - allocated
@@ -230,7 +233,7 @@ def _on_gpu(
 
 
 def _rehearsal(config: EngineConfig, settings: EngineSettings, free: int) -> Rehearsal:
-    """Return what the engine will run, with so many bytes beside the weights."""
+    """Return what the engine will run with ``free`` bytes beside the weights."""
     family = _family(config)
     mode = next(mode for name in WARM_UP_MODES if family.has_mode(mode := MODES[name]))
     return Rehearsal(
@@ -246,7 +249,7 @@ def _rehearsal(config: EngineConfig, settings: EngineSettings, free: int) -> Reh
 
 
 def _slots(settings: EngineSettings, free: int, bytes_per_block: int) -> int:
-    """Return how many pages are generated at once, with so many bytes for their cache."""
+    """Return how many pages are generated at once with ``free`` bytes for their cache."""
     useful = free // (bytes_per_block * -(-TYPICAL_TOKENS // BLOCK_SIZE))
     return settings.slots or max(1, min(MAX_SLOTS, useful))
 

@@ -60,7 +60,7 @@ class AdapterSettings:
 
 
 def _group(name: str, module: nn.Module) -> str | None:
-    """The group of a linear layer; None for a layer that is never changed."""
+    """Return the group of a linear layer; None for a layer that is never changed."""
     last = name.rpartition(".")[2]
     if name.startswith("model.vision_tower."):
         return "vision"
@@ -76,7 +76,7 @@ def _group(name: str, module: nn.Module) -> str | None:
 
 
 def target_names(model: PreTrainedModel, targets: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Names of the modules and of the parameters that adapters of these groups change.
+    """Return the names of the modules and of the parameters that adapters of these groups change.
 
     Raises:
         ConfigurationError: If a group matches nothing in this model.

@@ -40,9 +40,9 @@ def batches(count: int, size: int, *, seed: int, first: int = 0) -> Iterator[lis
 
 
 class FrozenVision:
-    """Computes what towers and projector make of each page, once, since they are not trained.
+    """Computes each page's picture embeddings once, since towers and projector are not trained.
 
-    It is kept in main memory, where it takes less than the page's pixels.
+    They are kept in main memory, where they take less than the page's pixels.
     """
 
     def __init__(self, model: PreTrainedModel, pages: Sequence[EncodedPage]) -> None:
@@ -50,7 +50,7 @@ class FrozenVision:
         self._features: dict[int, Tensor] = {}
 
     def features(self, index: int) -> Tensor:
-        """Those of a page: ``(image tokens, width)``."""
+        """Return the embeddings of a page, ``(image tokens, width)``."""
         if index not in self._features:
             with torch.no_grad():
                 (found,) = image_features(self._model, [self._pages[index].views])
@@ -65,12 +65,12 @@ def batch_loss(
     *,
     vision: bool = False,
 ) -> Tensor:
-    """The loss of some pages: the mean over all tokens of their answers, end tokens included.
+    """Compute the loss of pages: the mean over all tokens of their answers, end tokens included.
 
     Args:
         model: The model.
         pages: The pages.
-        features: Of each page, as :class:`FrozenVision` gives them; None computes them.
+        features: Each page's embeddings, as :class:`FrozenVision` returns them; None computes them.
         vision: Whether the towers or the projector are trained; otherwise no gradients are kept for
             them.
     """

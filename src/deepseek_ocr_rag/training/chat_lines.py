@@ -125,7 +125,7 @@ def _messages(messages: object) -> tuple[str, str]:
 
 
 def _content(content: object) -> str:
-    """The text of a message, which may be a list of parts."""
+    """Return the text of a message, which may be a list of parts."""
     if isinstance(content, str):
         return content
     if isinstance(content, list) and all(isinstance(part, dict) for part in content):
@@ -143,7 +143,7 @@ def _text(data: Mapping[str, Any], key: str, default: str | None) -> str:
 
 
 def _inside(folder: Path, image: str) -> Path:
-    """The picture's path, which must stay inside the data's folder."""
+    """Return the picture's path, which must stay inside the data's folder."""
     try:
         return resolve_inside(folder, image)
     except SourceError as error:

@@ -45,7 +45,7 @@ class DataCheck:
     pictures: tuple[Path, ...]
 
     def lines(self) -> Iterator[str]:
-        """The result as lines of text for people."""
+        """Yield the result as lines of text for people."""
         least, mean, most = self.answer_tokens
         yield f"{counted(self.usable, 'sample')} can be learnt, {len(self.problems)} cannot"
         if self.usable:

@@ -24,7 +24,7 @@ class FineTuning:
         accumulate: Batches in one step, of all processes together.
         held_out: Share of the samples to judge by, where the data does not divide them.
         judge_every: Steps between two judgements.
-        judged: Most held-out pages to use in a judgement.
+        judged: Most held-out pages, and most pages of the regression set, to use in a judgement.
         patience: Judgements without an improvement after which training ends; 0 never ends it.
         forgetting: Most that the character error rate of the regression set may rise; an adapter
             that forgets more is never kept.

@@ -22,8 +22,8 @@ class LoopSettings:
         last: What the learning rate falls to, as a share of its peak.
         clip: Largest norm of the gradients of all weights together.
         accumulate: Losses that are added up for one step.
-        ramp: Steps after every start, also after a resume, in which the rate rises to its scheduled
-            value, because an optimizer without history takes steps that are too large.
+        ramp: Steps, counted from ``ramp_from`` of :func:`train`, in which the rate rises to its
+            scheduled value, because an optimizer without history takes steps that are too large.
     """
 
     warmup: float = 0.03
@@ -34,7 +34,7 @@ class LoopSettings:
 
 
 def rate(progress: float, settings: LoopSettings) -> float:
-    """The learning rate as a share of its peak: a straight rise, then half a cosine.
+    """Return the learning rate as a share of its peak: a straight rise, then half a cosine.
 
     ``progress`` is the share of the training that is done, 0..1.
     """
@@ -60,7 +60,7 @@ def train(
     Args:
         gradients_of: Adds the gradients of the n-th batch, counted from 0, to those of the weights,
             divided by ``settings.accumulate``; returns its (detached) loss.
-        optimizers: Whose groups hold all trained weights, with peak learning rates.
+        optimizers: Their groups hold all trained weights, with peak learning rates.
         progress: Share of the training that is done before a step; at 1 it ends.
         settings: Learning rates, clipping.
         after_step: Called with a step's number and its (detached) mean loss; True ends the training.

@@ -54,7 +54,7 @@ def answer_loss(
     attention: Any = None,  # noqa: ANN401 - as the class takes it
     bias: Tensor | None = None,
 ) -> Tensor:
-    """The mean cross entropy of all tokens that have a label.
+    """Compute the mean cross entropy of all tokens that have a label.
 
     Only positions that predict a label go through the vocabulary layer, which with 129,280 tokens
     needs most of the memory.

@@ -53,7 +53,7 @@ class Processes:
             weight.grad = part.view_as(weight)
 
     def mean(self, value: Tensor) -> Tensor:
-        """The mean of a number over all processes."""
+        """Return the mean of a number over all processes."""
         if self.count == 1:
             return value
         from accelerate.utils import reduce
@@ -85,7 +85,7 @@ class Processes:
 
 
 def started_processes(device: str | None) -> Processes:
-    """The processes that ``accelerate launch`` or ``torchrun`` started; one if there are no others.
+    """Find the processes that ``accelerate launch`` or ``torchrun`` started; else only this one.
 
     Args:
         device: Where to train: "cpu", "cuda", "cuda:1"; None for the GPU, if there is one.

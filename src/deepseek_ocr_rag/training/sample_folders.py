@@ -118,7 +118,7 @@ def split_samples(
 
 
 def _held(hashes: set[float], share: float) -> set[float]:
-    """The documents that are held out."""
+    """Choose the documents that are held out, by their hashes."""
     if len(hashes) < 2:
         return set()
     below = {each for each in hashes if each < share} or {min(hashes)}
@@ -150,7 +150,7 @@ def _is_document(path: Path) -> bool:
 
 
 def _pair(document: Path, prompt: str | None) -> SampleSet:
-    """The samples of a document and the text beside it."""
+    """Make the samples of a document and the text beside it."""
     written = next(
         (
             document.with_suffix(end)
@@ -200,7 +200,7 @@ def _page_sample(
 
 
 def _run(folder: Path, prompt: str | None) -> SampleSet:
-    """The pages of a run; failed pages, and pages whose document is missing or changed, are problems."""
+    """Make samples of a run; failed pages and missing or changed documents are problems."""
     from ..batch.read_back import batch_documents
 
     samples: list[TrainingSample] = []
@@ -223,7 +223,7 @@ def _run(folder: Path, prompt: str | None) -> SampleSet:
 
 
 def _unlike(path: Path, sha256: str | None) -> str | None:
-    """Why a file is not the one that was read; None if it is the same."""
+    """Say why a file is not the one that was read; None if it is the same."""
     try:
         with path.open("rb") as file:
             same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
@@ -233,7 +233,7 @@ def _unlike(path: Path, sha256: str | None) -> str | None:
 
 
 def _own_pages(pages: Sequence[Page]) -> Iterator[tuple[int, str]]:
-    """The samples of pages that this package read; failed pages are problems."""
+    """Yield number and text of each page that is not blank; raise a ValueError for a failed one."""
     for page in pages:
         if not page.ok:
             raise ValueError(f"page {page.number} failed: {page.error}; correct it or take it out")
@@ -242,7 +242,7 @@ def _own_pages(pages: Sequence[Page]) -> Iterator[tuple[int, str]]:
 
 
 def _page_notes(name: str, pages: Sequence[Page]) -> tuple[str, ...]:
-    """What a user should know about pages that this package read: those that are blank or cut off."""
+    """Note what a user should know about pages: which are blank or cut off."""
     told = {
         "blank": "blank, and left out: no model is asked to read it",
         "length": "cut off where the model stopped reading it: complete its text, if you have not",
@@ -256,7 +256,7 @@ def _page_notes(name: str, pages: Sequence[Page]) -> tuple[str, ...]:
 
 
 def _answer(page: Page) -> str:
-    """The text that a model should write for a page, with boxes if the page has any."""
+    """Return the text that a model should write for a page, with boxes if the page has any."""
     boxes = any(block.boxes for block in page.blocks)
     return format_page(page.blocks).strip() if boxes else page.markdown
 

@@ -85,10 +85,11 @@ class SampleSet:
     notes: tuple[str, ...] = ()
 
     def checked(self) -> tuple[TrainingSample, ...]:
-        """The samples.
+        """Return the samples, if every one can be used.
 
         Raises:
-            SourceError: If a sample cannot be used, or there are none; it names every such sample.
+            SourceError: If a sample cannot be used, or there are none; it names the samples and the
+                reasons.
         """
         if self.problems:
             total = len(self.samples) + len(self.problems)

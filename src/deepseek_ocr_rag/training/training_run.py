@@ -157,7 +157,7 @@ class TrainingRun:
         return self._settings.accumulate // self._processes.count
 
     def _own_batches(self, pages: int) -> Iterator[tuple[int, list[int]]]:
-        """The numbered batches of this process; together, all processes have those of a single process."""
+        """Yield this process's numbered batches; all processes together have those of one."""
         every = self._settings.accumulate
         first = self._notes.step * every
         order = batches(pages, self._settings.batch, seed=self._settings.seed, first=first)

@@ -58,7 +58,7 @@ class TrainingNotes:
 
 
 def pages_digest(settings: Mapping[str, Any], *sets: Sequence[EncodedPage]) -> str:
-    """A digest of settings, and of every token and pixel that is learnt or judged by."""
+    """Compute a digest of settings, and of every token and pixel that is learnt or judged by."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for pages in sets:
         digest.update(f"{len(pages)} ".encode())
@@ -71,7 +71,7 @@ def pages_digest(settings: Mapping[str, Any], *sets: Sequence[EncodedPage]) -> s
 
 @contextmanager
 def write_errors(folder: Path) -> Iterator[None]:
-    """Turns errors of the disk into an OutputError that says how to go on."""
+    """Turn errors of the disk into an OutputError that says how to go on."""
     try:
         yield
     except (OSError, SafetensorError) as error:

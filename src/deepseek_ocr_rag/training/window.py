@@ -15,7 +15,7 @@ REFERENCE = "reference_sliding_attention"
 
 
 def reference_window(prompts: Sequence[int], length: int, window: int) -> Tensor:
-    """The attention mask of a model with a reference window.
+    """Make the attention mask of a model with a reference window.
 
     A token sees the whole prompt with its picture, and the last ``window`` tokens of the answer,
     including itself, just as when the model writes.
@@ -35,7 +35,7 @@ def reference_window(prompts: Sequence[int], length: int, window: int) -> Tensor
 
 
 def training_masks(model: PreTrainedModel, prompts: Sequence[int], length: int) -> Any:  # noqa: ANN401 - as the class takes it
-    """The attention masks for the decoder; None is causal attention.
+    """Make the decoder's attention masks; None is causal attention.
 
     Without masks, transformers' class would take the whole sequence for a prompt, and train a model
     with a reference window as if it had full attention.

@@ -165,7 +165,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         self._begin_loading()
 
     def on_loading(self, call: Callable[[], object]) -> None:
-        """Call a method of an object, while that exists, when the model begins to be loaded.
+        """Call a bound method when the model begins to be loaded, if its object still exists.
 
         It is called at once if that has happened already. It must be quick.
 

@@ -90,7 +90,7 @@ class _Card:
 
 @dataclass(slots=True)
 class _Starts:
-    """The starts that one page has waited for, and the error of each card that it gave up."""
+    """The starts that one page has waited for, and the error of each card that it gave up on."""
 
     counts: Counter[_Card] = field(default_factory=Counter)
     errors: dict[_Card, BaseException] = field(default_factory=dict)

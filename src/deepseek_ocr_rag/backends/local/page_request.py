@@ -1,4 +1,4 @@
-"""The request of a page from the engine process, and the handle to its result."""
+"""A request to the engine process for a page, and the handle to its result."""
 
 from __future__ import annotations
 

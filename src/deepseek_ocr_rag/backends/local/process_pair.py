@@ -30,7 +30,7 @@ class ProcessPair:
     messages: RawIOBase  # what either of them prints
 
     def kill(self) -> None:
-        """Kill both without waiting; for a start that nobody wants any more."""
+        """Kill both without waiting, when their start is cancelled."""
         self.engine.kill()
         self.watch.kill()
 

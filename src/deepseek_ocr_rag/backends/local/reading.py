@@ -40,8 +40,8 @@ MOST_LOSSES: Final = 2
 """A page during which this many processes ended may be the cause, and is given up."""
 
 READ_AHEAD: Final = 24
-"""Most pages whose pictures wait in the engine of a card: three prefill batches of eight.
-Pages that are being generated no longer have a picture, so memory does not grow with them."""
+"""Most pages whose pictures wait in the engine of a card: six prefills of four pages each. Pages
+that are being generated no longer have a picture, so memory does not grow with them."""
 
 
 @dataclass(slots=True)

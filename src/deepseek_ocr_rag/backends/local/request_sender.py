@@ -76,7 +76,7 @@ class RequestSender:
 
 
 def _collected(frame: Frame | StreamedFrame, buffer: bytearray) -> tuple[Frame, bytearray]:
-    """The frame in one piece, and the buffer that may be used again once it is sent."""
+    """Return the frame in one piece, and the buffer that may be used again once it is sent."""
     if isinstance(frame, Frame):
         return frame, buffer
     if len(buffer) < frame.length:

@@ -88,9 +88,10 @@ def _read_weights(startup: Mapping[str, Any]) -> None:
 
 
 def _key_of_triton() -> Callable[[], object]:
-    """Return the function that has Triton read all of itself, half a gigabyte.
+    """Return Triton's function that reads all of Triton's own files, half a gigabyte.
 
-    It does so once, for the key of its cache, and keeps the key; the first kernel would wait for it.
+    Triton does so once, for the key of its cache, and keeps the key; otherwise the first kernel
+    would wait for it.
     """
     # Imported here and not in the thread, because threads that import at once wait for each other.
     try:

@@ -67,7 +67,7 @@ class WorkerProcess:
         offline: Whether the program must not ask the hub.
 
     Raises:
-        BackendUnavailableError: If the folder cannot be made, or the interpreter not be started.
+        BackendUnavailableError: If the folder cannot be made, or the interpreter cannot be started.
     """
 
     def __init__(self, python: str, *, offline: bool = True) -> None:

@@ -24,7 +24,7 @@ from ...text.excerpt import excerpt
 __all__ = ["JsonAnswer", "fetch_json", "read_bounded", "without_credentials"]
 
 MAX_JSON_BYTES: Final = 4 * 2**20
-"""Largest reply; expected are lists of models and error texts."""
+"""Largest reply: lists of models and error texts are short."""
 
 
 @dataclass(frozen=True, slots=True)

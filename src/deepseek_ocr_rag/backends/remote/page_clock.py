@@ -68,7 +68,7 @@ class SilenceWatch:
     """When the server last sent something for one request."""
 
     heard: float  # time of the last byte
-    begun: bool = False  # whether the reply has; until then the request may be in a queue
+    begun: bool = False  # whether the reply has begun; until then the request may be in a queue
 
 
 @dataclass(slots=True)
@@ -111,7 +111,7 @@ class ServerSilence:
 
 @dataclass(slots=True)
 class Absence:
-    """Tracks since when a server that answered before is away; all pages of a backend share it."""
+    """Tracks how long a server that answered before has been away, for all pages of a backend."""
 
     server: str  # its name in messages
     seconds: float  # how long to wait for it

@@ -1,4 +1,4 @@
-"""Finds out what an OpenAI-compatible server serves: its model, and the limits of it.
+"""Finds out what an OpenAI-compatible server serves: its model, and that model's limits.
 
 vLLM, SGLang and llama.cpp list their models in OpenAI's form, each with facts of its own;
 llama.cpp (seen: build 11549) says in ``/v1/models`` whether the model sees, and in ``/props``

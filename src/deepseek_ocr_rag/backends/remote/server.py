@@ -202,7 +202,7 @@ class ServerBackend(RemoteBackend):
             timeout=httpx.Timeout(
                 None, connect=min(CONNECT_SECONDS, self._stall_timeout), write=self._stall_timeout
             ),
-            # Pages in flight need one each, and _most_slots limits those.
+            # Each page in flight needs a connection, and _most_slots limits the pages.
             limits=httpx.Limits(max_connections=None),
             headers={**UNCOMPRESSED, **self._headers()},
             trust_env=not is_this_machine(self._url),

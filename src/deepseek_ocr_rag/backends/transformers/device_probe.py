@@ -41,7 +41,7 @@ def _kernel_error(index: int) -> str:
     import torch
 
     try:
-        # Imported late: nothing else here needs the engine, which a damaged torch cannot give.
+        # Imported late: nothing else here needs the engine, whose import a damaged torch prevents.
         from ...engine.kernels.self_test import kernel_error
     except ImportError as problem:
         return f"ImportError: {problem}"

@@ -1,1 +1,1 @@
-"""The operations as Triton kernels; to run them needs a GPU or Triton's interpreter."""
+"""The operations as Triton kernels; running them needs a GPU or Triton's interpreter."""

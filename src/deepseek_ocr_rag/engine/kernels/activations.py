@@ -70,7 +70,7 @@ def _gelu_in_fp8(values, stored, scales, width, BLOCK: tl.constexpr, LARGEST: tl
 
 
 def gelu_in_fp8(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute the same of contiguous ``(..., width)``, each row rounded with a scale of its own.
+    """Compute ``x * Phi(x)`` of contiguous ``(..., width)``, rounded with a scale for each row.
 
     Returns fp8, ``(..., width)``, and float32, ``(..., 1)``.
     """

@@ -1,4 +1,4 @@
-"""Tells what a context's chunks hold, and joins what attention to each of them has found."""
+"""Finds the visible tokens of a context, and joins the results of attention to its chunks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["hand_in", "join", "span"]
 
 @triton.jit
 def span(slots, lengths, prompts, row, window, STORED: tl.constexpr, WINDOWED: tl.constexpr):
-    """Return slot, tokens cached before this step, visible, prompt and skipped tokens.
+    """Return the slot, and the counts of tokens: cached before, visible, in the prompt, skipped.
 
     The tokens between the prompt and the first query's window are skipped; without
     them, the visible tokens are contiguous. The cache also holds the first ``STORED`` tokens of this step.
@@ -41,7 +41,7 @@ def _joined_parts(parts, weights, start, used, WIDTH: tl.constexpr, AT_ONCE: tl.
     for begin in range(0, used, AT_ONCE):
         chunk = begin + tl.arange(0, AT_ONCE)
         inside = chunk < used
-        # From the second cache: other multiprocessors have written them.
+        # From the L2 cache: other multiprocessors have written them.
         weight = tl.load(
             weights + start + chunk, mask=inside, other=float("-inf"), cache_modifier=".cg"
         )
@@ -74,8 +74,9 @@ def hand_in(
 ):
     """Store the result of one of ``used`` chunks; the program that ends last joins all of them.
 
-    The first of the result's rows is stored. ``query`` is the index of a query's head, ``weight`` the
-    logarithm of the chunk's sum. The head's arrivals are 0 before and afterwards.
+    Only the first row of the result is stored. ``query`` is the index of a query's head, ``weight``
+    the base-2 logarithm of the chunk's softmax sum. The head's arrivals are 0 before and
+    afterwards.
     """
     row = tl.arange(0, ROWS)
     channel = tl.arange(0, WIDTH)
@@ -89,7 +90,7 @@ def hand_in(
         cells = (start + chunk + row)[:, None] * WIDTH + channel[None, :]
         tl.store(parts + cells, result, mask=is_first[:, None])
         tl.store(weights + start + chunk + row, weight, mask=is_first)
-        # The number that one thread counts must follow what all others have written.
+        # One thread counts the arrival, which must come after what all others have written.
         tl.debug_barrier()
         if tl.atomic_add(arrivals + query, 1, sem="acq_rel", scope="gpu") == used - 1:
             tl.store(arrivals + query, 0)

@@ -111,8 +111,8 @@ FP8_EXPERTS: Final = (
         ),
     ),
 )
-"""The same for experts in fp8, for the first product and for the second, which reads at once the
-channels that the first stores with one scale."""
+"""The same for experts in fp8, for both products. The second reads at once the channels that the
+first stores with one scale."""
 
 
 FEW_EXPERTS: Final = (
@@ -125,7 +125,7 @@ FEW_EXPERTS: Final = (
         ExpertTuning(32, 64, 64, warps=4, stages=6),
     ),
 )
-"""The same for experts of few tokens, all of which a program multiplies, for both products."""
+"""The tunings of both products for few tokens, all of which a program multiplies."""
 
 PRODUCTS: Final = (
     (16, ExpertTuning(tokens=16, outputs=64, inputs=256, warps=4, stages=3)),

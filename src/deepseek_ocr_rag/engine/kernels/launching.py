@@ -24,10 +24,10 @@ __all__ = [
 ]
 
 CACHE_LINE: Final = 128
-"""Bytes of a line of the second cache, which :func:`fetch_ahead` brings there."""
+"""Bytes of a line of the L2 cache, into which :func:`fetch_ahead` brings weights."""
 
 MOST_ROWS_AHEAD: Final = 64
-"""Most rows whose kernels are launched ahead. For 512, a step then takes 2 % longer."""
+"""Most rows whose kernels are launched ahead. With 512 rows it would make a step 2 % slower."""
 
 
 def _launches_ahead() -> bool:
@@ -38,7 +38,8 @@ def _launches_ahead() -> bool:
 
 
 INTERPRETED: Final = 227 * 1024
-"""Bytes of shared memory where there is no card: those of the one that the tunings are from."""
+"""Bytes of shared memory assumed where there is no card: those of the card that the tunings were
+measured on."""
 
 AHEAD: Final = tl.constexpr(_launches_ahead())
 
@@ -50,9 +51,10 @@ def await_previous():
     """Let the next kernel be launched, and wait for the end of the one before.
 
     A kernel that may be launched ahead does only two things before it calls this. It reads weights,
-    which never change; and it reads the tokens' slots, positions, lengths and blocks, which have been
-    written when the first norm of a step begins, and change once its last kernel runs. Nothing else
-    that the kernels before it write can be read earlier, and nothing that they read can be overwritten.
+    which never change; and it reads the tokens' slots, positions, lengths and blocks, which have
+    been written when the first norm of a step begins, and do not change before its last kernel
+    runs. It must not read anything else that the kernels before it write, nor overwrite anything
+    that they read.
     """
     if AHEAD:
         tl.extra.cuda.gdc_launch_dependents()
@@ -61,7 +63,7 @@ def await_previous():
 
 @triton.jit
 def fetch_ahead(cells):
-    """Have lines of weights brought to the second cache, for a kernel that is launched ahead."""
+    """Prefetch lines of weights into the L2 cache, in a kernel that is launched ahead."""
     if AHEAD:
         tl.inline_asm_elementwise(
             "prefetch.global.L2 [$1]; mov.u32 $0, 0;",
@@ -110,8 +112,8 @@ def _shared_memory(device: int) -> int:
 def compiling() -> Iterator[None]:
     """Compile the kernels that the block launches, in parallel, without running them.
 
-    They are loaded to the current device too: until 3.6, Triton builds a launcher for each with a C
-    compiler when it first runs, a third of a second, one after the other.
+    They are loaded onto the current device too: until 3.6, Triton builds a launcher for each with a
+    C compiler before its first run, which takes a third of a second, one after the other.
     """
     token = _compile_only.set(True)
     try:
@@ -122,17 +124,17 @@ def compiling() -> Iterator[None]:
 
 
 class _LoadingPool(ThreadPoolExecutor):
-    """Runs what compiles a kernel, and loads the kernel."""
+    """Compiles kernels as asked, and loads each one too."""
 
     def __init__(self) -> None:
-        # The current device is each thread's own.
+        # Each thread has a current device of its own.
         device = torch.cuda.current_device()
         super().__init__(os.cpu_count(), initializer=torch.cuda.set_device, initargs=(device,))
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         def loaded() -> Any:
             kernel = fn(*args, **kwargs)
-            kernel.run  # noqa: B018 - the first time that it is asked for, it loads the kernel
+            kernel.run  # noqa: B018 - the first access loads the kernel
             return kernel
 
         return super().submit(loaded)

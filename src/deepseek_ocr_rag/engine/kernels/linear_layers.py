@@ -1,4 +1,4 @@
-"""Computes linear layers of few tokens, whose weights are all that takes time to read.
+"""Computes linear layers of few tokens, where reading the weights takes nearly all the time.
 
 As in :mod:`.experts.moe`, the weights are the left operand. A kernel that is launched ahead reads its weights,
 which never change, while the kernel before it still runs. With many tokens PyTorch's products are
@@ -25,7 +25,7 @@ __all__ = ["product"]
 MOST_TOKENS: Final = 32
 MOST_OUTPUTS: Final = 4096
 MOST_INPUTS: Final = 2048
-"""Most tokens, and the largest weights in 16 bits, that are multiplied here if there are several."""
+"""Most tokens, and the largest weights in 16 bits, for which several tokens are multiplied here."""
 
 MOST_OUTPUTS_OF_ONE: Final = 16_384
 """Most outputs for which a single token is multiplied here: the head, which has more, takes as long
@@ -118,7 +118,7 @@ def _product(
 def product(
     values: Tensor, matrix: Matrix, *, exact: bool = False, cleared: Tensor | None = None
 ) -> Tensor:
-    """See :meth:`.ops.Ops.product`; ``cleared`` (int32, a power of two) is set to 0 on the way."""
+    """See :meth:`.ops.Ops.product`; ``cleared`` (int32, its length a power of two) is set to 0."""
     tokens, inputs = values.shape
     values = values.contiguous()
     has_kernel = _has_kernel(tokens, matrix)
@@ -163,7 +163,7 @@ def product(
 
 
 def _has_kernel(tokens: int, matrix: Matrix) -> bool:
-    """Whether a kernel here is faster than PyTorch's product."""
+    """Return whether a kernel here is faster than PyTorch's product."""
     if matrix.scales is not None:
         return tokens <= MOST_TOKENS_EIGHT_BITS
     outputs, inputs = matrix.weight.shape

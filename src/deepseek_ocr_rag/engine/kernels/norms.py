@@ -1,4 +1,4 @@
-"""Norms the residual stream and what was just added to it: in the decoder, and in the towers."""
+"""Norms the sum of a residual stream and what is added to it: in the decoder, and in the towers."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _layer_norm(
     BLOCK: tl.constexpr,
     LARGEST: tl.constexpr,
 ):
-    """Norm some rows, and round them with a scale for each if there is a ``LARGEST`` number."""
+    """Norm some rows, and round them with a scale for each if ``LARGEST`` is above 0."""
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     channel = tl.arange(0, BLOCK)
     known = channel < width

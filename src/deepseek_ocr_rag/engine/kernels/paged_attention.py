@@ -4,9 +4,9 @@ The context of a sequence is split into chunks that are read in parallel (flash 
 2023). Queries are padded to the 16 rows that a matrix unit takes, which costs nothing, because the
 step waits on memory.
 
-A token without drafts is rotated by the kernel that attends, stored by the program of the first
-chunk, and attended to from there; the program that ends last joins the chunks. For tokens with drafts
-both are kernels of their own.
+A token without drafts is rotated by the kernel that attends. The program of the first chunk stores
+it and attends to it, and the program that ends last joins the chunks. For tokens with drafts,
+separate kernels rotate and store them and join the chunks.
 
 Blocks are read whole, even the one in which a sequence ends: the cache holds only
 finite numbers, and those after the end have a weight of 0.

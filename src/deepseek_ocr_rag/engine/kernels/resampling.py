@@ -13,7 +13,8 @@ __all__ = ["resample"]
 BLOCK = 1024
 
 LEAST_TAPS = 8
-"""Most pages are enlarged, or shrink to half at most."""
+"""Fewest taps of the compiled kernel: enough for pages that grow, or shrink to half at most, as
+most do."""
 
 
 # One kernel serves pages of all sizes: no page may wait for a compiler.

@@ -131,8 +131,8 @@ def newest_token(
 ):
     """Wait for the kernel before, and rotate a head's query and key of one token.
 
-    A program that ``stores`` also writes its key and value to the cache. Returns query, key and value
-    as if they were read from where they are stored, float32.
+    A program that ``stores`` also writes its key and value to the cache. Returns query, key and
+    value in float32, rounded as if they had been stored and read again.
     """
     channel = tl.arange(0, 2 * HALF)
     partner = (channel + HALF) % (2 * HALF)

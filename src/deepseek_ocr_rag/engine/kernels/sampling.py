@@ -126,7 +126,7 @@ def _best_of_span(
     best_logit = best
     peak = best
     if heat > 0:
-        # Read once more: to find it among those of the span takes longer.
+        # Read once more: finding it among those of the span would take longer.
         chosen = span * SPAN + where
         best_logit = tl.load(
             logits + query.to(tl.int64) * vocabulary + chosen,

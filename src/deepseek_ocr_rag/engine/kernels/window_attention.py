@@ -54,8 +54,8 @@ FEW_PICTURES: Final = WindowTuning(queries=64, warps=4, stages=3)
 (``benchmarks/engine/vision.py tilings``)."""
 
 MOST_OF_FEW: Final = 512
-"""Programs of :data:`PICTURES` up to which :data:`FEW_PICTURES` is faster: they run in one or two
-turns, of which the last is half empty."""
+"""Most programs of :data:`PICTURES` for which :data:`FEW_PICTURES` is faster: so few run in one or
+two turns, of which the last is half empty."""
 
 
 @triton.jit(do_not_specialize=["grid"])
@@ -77,8 +77,8 @@ def _terms(
     """Compute the biases of one row or column of the picture, times ``FACTOR``.
 
     Queries of one row get the bias of each row of their windows, queries of one column that of each
-    column. They are all equally far from it, so that the biases are their product with a part of the
-    table.
+    column. All queries of a line are equally far from one such row or column, so that their biases
+    are one product with a part of the table.
     """
     head = tl.program_id(0)
     line = tl.program_id(1) % grid
@@ -170,7 +170,7 @@ def _within_windows(
 
     inside = tl.minimum(SIDE, grid - top)
     for first in tl.range(0, inside * FILLED_UP, QUERIES, num_stages=1):
-        # The next ones are on their way while these are computed.
+        # The next queries are loaded while these are computed.
         next_patch, next_asked = _patches_of(
             first + QUERIES, top, left, grid, SIDE, FILLED_UP, QUERIES
         )
@@ -258,7 +258,7 @@ def _over_pictures(
             value = tl.load(2 * width + seen[:, None] + channel[None, :])
         term = tl.load(row_terms + top, mask=for_rows, other=0.0)
         term += tl.load(column_terms + left, mask=for_columns, other=0.0)
-        # Waiting for the small product first is 6 % faster than last.
+        # Waiting for the small product first is 6 % faster than waiting for it last.
         score = tl.dot(term, ones, input_precision="ieee")
         score = tl.dot(query, key, score, input_precision="ieee")
         new_peak = tl.maximum(peak, tl.max(score, 1))

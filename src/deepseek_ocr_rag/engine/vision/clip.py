@@ -36,8 +36,8 @@ class Clip:
     def rows(self, patches: Tensor) -> Tensor:
         """Make the rows of views of one size, ``(views, grid, grid, width)``.
 
-        A view has a row for the class token, and one for each patch: what the layers take, and the patch
-        as it was. Returns ``(views, 1 + grid * grid, 2 * width)``.
+        A view has a row for the class token, and one for each patch. A row holds what the layers
+        take, and after it the patch as it was. Returns ``(views, 1 + grid * grid, 2 * width)``.
         """
         start = self._weights.start.expand(patches.shape[0], 1, -1)
         tokens = torch.cat((start, patches.flatten(1, 2)), dim=1)

@@ -43,7 +43,7 @@ def rounded(values: Tensor) -> RoundedRows:
 def product(values: Values, layer: Linear, *, biased: bool = True) -> Tensor:
     """Apply a linear layer to the last dimension of values, which are rounded if the layer is in fp8.
 
-    Returns the type of the values, before they were rounded.
+    The result has the type that the values had before they were rounded.
     """
     bias = layer.bias if biased else None
     if isinstance(values, Tensor):
@@ -51,7 +51,7 @@ def product(values: Values, layer: Linear, *, biased: bool = True) -> Tensor:
     if layer.scales is None:
         raise ValueError("only a layer in fp8 multiplies rounded values")
     stored, scales = values.stored.flatten(0, -2), values.scales.flatten(0, -2)
-    # PyTorch's product with a scale for each row has results in bfloat16 alone.
+    # PyTorch's product with a scale for each row returns nothing but bfloat16.
     if stored.is_cuda and values.dtype == torch.bfloat16:
         result = torch._scaled_mm(
             stored,

@@ -53,13 +53,13 @@ class VisionGraph:
     def __call__(self, *given: Tensor) -> Tensor:
         """Compute the result for arguments that are at most as long as those that were captured.
 
-        Returns as many rows as the first argument has. What is missing of an argument is what an earlier
-        call left there.
+        Returns as many rows as the first argument has. Rows beyond a shorter argument are those of
+        an earlier call.
         """
         if not self._on_own_stream:
             return self._replay(given)
         for values in given:
-            # It may be freed before the stream has read it.
+            # Keeps its memory from being reused before the stream has read it.
             values.record_stream(self._stream)
         self._stream.wait_stream(_cuda.current_stream())
         with _cuda.stream(self._stream):

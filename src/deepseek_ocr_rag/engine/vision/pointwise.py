@@ -1,6 +1,6 @@
 """Computes norms and activations of the vision towers: by a kernel if possible, else by PyTorch.
 
-Functions that are given a layer in fp8 round the values that it will multiply while they compute them.
+Functions that get a layer in fp8 also round their results, which it will multiply.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def has_kernels(values: Tensor, dtype: torch.dtype | None = None) -> bool:
-    """Whether the Triton kernels can process this tensor, converted to ``dtype`` if given.
+    """Return whether the Triton kernels can process this tensor, converted to ``dtype`` if given.
 
     They need 16-bit numbers on a CUDA device of compute capability 8.0 or newer.
     """
@@ -40,7 +40,7 @@ def has_kernels(values: Tensor, dtype: torch.dtype | None = None) -> bool:
 
 @cache
 def has_triton() -> bool:
-    """Whether Triton is installed; it comes with the CUDA builds of PyTorch for Linux."""
+    """Return whether Triton is installed; it comes with the CUDA builds of PyTorch for Linux."""
     return importlib.util.find_spec("triton") is not None
 
 

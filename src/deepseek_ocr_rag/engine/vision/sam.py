@@ -28,7 +28,7 @@ class _Fitted:
     """Positions fitted to one size of picture."""
 
     positions: Tensor  # ``(grid, grid, width)``
-    tables: tuple[tuple[Tensor, Tensor], ...]  # rows and columns of each layer
+    tables: tuple[tuple[Tensor, Tensor], ...]  # relative rows and columns, for each layer
 
 
 class Sam:

@@ -30,7 +30,7 @@ class SecondTower:
         self._graphs = graphs
 
     def __call__(self, views: Sequence[Tensor]) -> Tensor:
-        """Encode views; for each size ``(views, rows, channels)``.
+        """Encode views, given for each size as ``(views, rows, channels)``.
 
         Returns all rows, one view after the other: ``(rows, decoder width)``.
         """
@@ -70,6 +70,6 @@ class SecondTower:
                 self._graphs.graph(size, self._compute, examples, rehearsed=rehearsed)
 
     def compile(self) -> None:
-        """Run once what is captured."""
+        """Compile the kernels of all graphs, by running their work once."""
         for size in ROWS:
             self._compute(*self._examples(size))

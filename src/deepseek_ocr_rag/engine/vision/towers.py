@@ -149,7 +149,7 @@ class Vision:
 
     @property
     def _tokens_from(self) -> int:
-        """The first of a view's rows that is a token: the second tower's class token is none."""
+        """Index of a view's first row that becomes a token: not the second tower's class token."""
         return 0 if self._second is None else 1
 
     def features(self, views: Tensor) -> Tensor:
@@ -166,7 +166,7 @@ class Vision:
         return joined.view(*rows.shape[:2], -1)[:, self._tokens_from :]
 
     def _begin(self, views: Tensor) -> Tensor:
-        """Compute what is computed for each size of views by itself."""
+        """Compute the part that takes views of one size at a time."""
         return self._rows_of(self._sam(views))
 
     def _encode(self, groups: Sequence[Tensor]) -> list[Tensor]:
@@ -209,13 +209,13 @@ class Vision:
     def capture(self, sides: Sequence[int], *, rehearsed: bool = False) -> None:
         """Capture every batch of views of these sides, the largest first.
 
-        ``rehearsed`` says that towers of the same shape were told to :meth:`compile` them; else each is
+        ``rehearsed`` says that towers of the same shape have run :meth:`compile`; otherwise each is
         run before it is captured.
         """
         if self._graphs is None:
             return
         if rehearsed:
-            # Fills the tables of these towers, which no graph may do.
+            # Fills the tables of these towers, which cannot be done while a graph is captured.
             for side in sides:
                 self._begin(*self._blank(1, side))
             torch.cuda.empty_cache()
@@ -237,7 +237,7 @@ class Vision:
 def _second_tower(
     config: EngineConfig, weights: VisionWeights, graphs: GraphPool | None
 ) -> tuple[Callable[[Tensor], Tensor], SecondTower | None]:
-    """Return what makes rows of the first tower's output, and what encodes rows of all sizes, if any."""
+    """Return what makes rows of the first tower's output, and what encodes all rows, if any."""
     if isinstance(config.second, QwenConfig) and isinstance(weights.second, QwenWeights):
         qwen = Qwen(config.second, weights.second)
         return lambda patches: weights.projector(qwen(patches)), None

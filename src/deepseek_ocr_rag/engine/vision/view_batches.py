@@ -1,4 +1,4 @@
-"""How many views go through the towers at once: few numbers, because each needs a graph."""
+"""Numbers of views that go through the towers at once: few, because each needs a graph."""
 
 from __future__ import annotations
 
@@ -50,9 +50,10 @@ def usable_sizes(patches: int) -> list[int]:
 
 
 def goes_beside(size: int, patches: int) -> bool:
-    """Whether a batch of views goes through the first tower while other batches do.
+    """Return whether a batch of views goes through the first tower while other batches do.
 
-    By itself neither keeps the device busy: the products of a page's seven views lose a tenth.
+    Alone, neither keeps the device busy: the products of a page's seven views lose a tenth of their
+    speed.
     """
     return patches >= WHOLE_PAGE and size * patches <= MOST_BESIDE
 

@@ -42,7 +42,7 @@ def assemble(config: EngineConfig, take: Take, each: Each = map) -> EngineWeight
     Args:
         config: The network.
         take: Takes a tensor.
-        each: Lays out the layers; one that does so in several threads has ``take`` called in them.
+        each: Lays out the layers; if it does so in several threads, ``take`` is called in them.
     """
     sam, second, width = config.sam, config.second, config.decoder.width
     is_first_model = isinstance(second, ClipConfig)

@@ -1,7 +1,8 @@
-"""Quantizes the experts, which hold three quarters of the model's bytes, to eight bits; or all layers.
+"""Quantizes the experts, three quarters of the model's bytes, or all layers to eight bits.
 
 What stays in 16 bits is what the public eight-bit checkpoints of this family leave so: the
-projector, embeddings and the head, routers and norms, and the towers, unless the first is asked for.
+projector, embeddings and the head, routers and norms, and the towers; the first of these is
+quantized only on request.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def quantized(weights: EngineWeights, stored: WeightType, vision: VisionType) ->
 
 
 def quantize_decoder(weights: EngineWeights, stored: WeightType) -> EngineWeights:
-    """Store the experts in eight bits, with a scale for each output channel, or all layers.
+    """Store the experts, or all layers, in eight bits, with a scale for each output channel.
 
     No calibration is needed: activations keep their type, but for those of experts in fp8, which
     get their scales while the network runs (:mod:`..kernels.experts.moe`).
@@ -60,9 +61,10 @@ def quantize_decoder(weights: EngineWeights, stored: WeightType) -> EngineWeight
 def quantize_first_tower(weights: EngineWeights) -> EngineWeights:
     """Store the first tower's large matrices in fp8, with a scale for each output channel.
 
-    What they multiply gets its scales while the network runs (:mod:`..vision.fp8_products`). Those after
-    attention stay, since rounding its result would take what the product saves, and so does the
-    second tower: it would add a tenth to the time saved, and two fifths to the error's square.
+    What they multiply gets its scales while the network runs (:mod:`..vision.fp8_products`). Those
+    after attention stay in 16 bits, because rounding its result would take as long as the product
+    saves. So does the second tower: it would add a tenth to the time saved, and two fifths to the
+    error's square.
     """
     sam = weights.vision.sam
     layers = tuple(

@@ -81,7 +81,7 @@ def evaluate(
 def read_texts(
     backend: Backend, samples: Sequence[TrainingSample], mode: str
 ) -> list[Reply | None]:
-    """What a backend writes for each sample's page; None for a page without a reply.
+    """Read each sample's page with a backend; None stands for a page without a reply.
 
     Raises:
         ConfigurationError: If there are no samples, or the backend takes no pictures.
@@ -166,7 +166,7 @@ def write_report(
 
 
 def _table(evaluation: Evaluation, before: Evaluation | None) -> str:
-    """The scores as rows of HTML, those before a training first."""
+    """Make rows of HTML from the scores, those before a training first."""
     columns = [each.scores.to_dict() for each in (before, evaluation) if each]
     return "".join(
         f"<tr><th>{html.escape(name)}" + "".join(f"<td>{_figure(each[name])}" for each in columns)

@@ -36,7 +36,7 @@ class Judgement:
     regression: Evaluation | None
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON, without the texts."""
+        """Return it as JSON values, without the texts."""
         return {
             "step": self.step,
             "loss": self.loss,
@@ -45,7 +45,7 @@ class Judgement:
         }
 
     def line(self) -> str:
-        """For people."""
+        """Return it as a line of text for people."""
         told = [f"loss {self.loss:.4f}"] if self.step else []  # before the first one there is none
         if self.held:
             scores = self.held.scores
@@ -103,12 +103,12 @@ class Judge:
         return [sent[at % processes.count][at // processes.count] for at in range(len(pages))]
 
     def judgement(self, written: Sequence[Sequence[Any]], step: int, loss: float) -> Judgement:
-        """The judgement of what was written at a step."""
+        """Make the judgement of what was written at a step."""
         count = len(self.held)
         return Judgement(step, loss, _evaluation(written[:count]), _evaluation(written[count:]))
 
     def cost(self, judgement: Judgement, before: Judgement) -> float:
-        """How bad an adapter is; infinite if ordinary pages have become too much worse.
+        """Return how bad an adapter is; infinite if ordinary pages have become too much worse.
 
         Without held-out pages, the ordinary ones decide.
         """

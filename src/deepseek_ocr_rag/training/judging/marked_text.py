@@ -8,7 +8,7 @@ __all__ = ["between"]
 
 
 def between(text: str, start: str, end: str) -> Iterator[str]:
-    """The parts of a text from each ``start`` to the next ``end``, in linear time; none overlap."""
+    """Yield what stands between each ``start`` and the next ``end``, in linear time."""
     place = text.find(start)
     while place >= 0:
         begin = place + len(start)

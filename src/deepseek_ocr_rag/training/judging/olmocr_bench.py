@@ -79,7 +79,7 @@ class FactReport:
         return sum(shares) / len(shares)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the report as JSON values."""
         return {
             "score": self.score,
             "facts": len(self.facts),
@@ -126,7 +126,7 @@ class FactReport:
 
 
 def olmocr_bench_folder(data: str | Path) -> Path | None:
-    """The benchmark's folder that a path points to; None if it is something else."""
+    """Return the benchmark's folder that a path points to; None if it is something else."""
     for folder in (Path(data), Path(data) / INSIDE):
         if (folder / PDFS).is_dir() and any(folder.glob("*.jsonl")):
             return folder
@@ -197,7 +197,7 @@ def _json(line: bytes) -> object:
 
 
 def _check_page(fact: Mapping[str, Any], folder: Path, known: dict[str, tuple[Path, int]]) -> None:
-    """Whether the fact's page is there; each PDF is opened once."""
+    """Check that the fact's page exists; each PDF is opened once."""
     name = fact["pdf"]
     if name not in known:
         if PurePath(name).is_absolute():  # results are written under this name

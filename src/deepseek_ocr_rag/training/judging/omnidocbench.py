@@ -67,7 +67,7 @@ _MATH: Final = re.compile(r"\\[\[\]()]|\$\$?")
 
 
 def omnidocbench_file(data: str | Path) -> Path | None:
-    """The annotations at a path: the file itself, or the one in a folder; None if it is something else."""
+    """Return the annotation file at a path, or in the folder there; None if there is none."""
     path = Path(data)
     if path.is_dir():
         path = path / ANNOTATIONS
@@ -146,7 +146,7 @@ def _sample(page: Any, images: Path, unknown: Counter[str]) -> TrainingSample:  
 
 
 def _block(found: dict[str, Any], size: tuple[float, float], unknown: Counter[str]) -> Block | None:
-    """A block in the model's grammar; None for a block that is not compared."""
+    """Make a block in the model's grammar; None for a block that is not compared."""
     category = str(found["category_type"])
     if category not in KINDS:
         if category not in LEFT_OUT:
@@ -168,20 +168,20 @@ def _block(found: dict[str, Any], size: tuple[float, float], unknown: Counter[st
 
 
 def _text(found: dict[str, Any]) -> str:
-    """A block's text, or its parts' text if the annotators joined several blocks into one."""
+    """Return a block's text, or its parts' if the annotators joined several blocks into one."""
     if found.get("text"):
         return str(found["text"])
     return "\n".join(str(part.get("text") or "") for part in found.get("merge_list") or ())
 
 
 def _plain(text: str) -> str:
-    """A text without heading marks and marks around formulas, which both sides write in many ways."""
+    """Remove heading marks and marks around formulas, which both sides write in many ways."""
     lines = (line.strip() for line in _MATH.sub(" ", _HEADING.sub("", text)).splitlines())
     return "\n".join(line for line in lines if line)
 
 
 def comparable_page(written: str) -> str:
-    """The text of a model's page that is compared: without headers and page numbers, and plain."""
+    """Return what is compared of a page: no headers, page numbers, heading or formula marks."""
     blocks = [
         block if block.kind in ("table", "image") else replace(block, text=_plain(block.text))
         for block in parse_page(written, recorded=False).blocks

@@ -70,12 +70,12 @@ def normal_text(text: str) -> str:
 
 
 def check_fact(fact: Fact, text: str) -> bool:
-    """Whether a page's Markdown has a fact. :data:`FIELDS` says what a fact must have."""
+    """Return whether a page's Markdown has a fact. :data:`FIELDS` says what a fact must have."""
     return FACTS[str(fact["type"])](fact, text)
 
 
 def near_places(wanted: str, text: str, edits: int) -> Iterator[int]:
-    """Where a text that equals ``wanted``, except for some edits, ends (Sellers, 1980)."""
+    """Yield where a text that equals ``wanted``, except for some edits, ends (Sellers, 1980)."""
     if not edits:
         place = text.find(wanted)
         while place >= 0:
@@ -99,7 +99,7 @@ def _edits(fact: Fact) -> int:
 
 
 def _least(fact: Fact, text: str) -> float:
-    """How alike two texts must be, 0..1."""
+    """Return how alike two texts must be, 0..1."""
     return 1 - _edits(fact) / max(1, len(text)) - ROUNDING
 
 
@@ -132,7 +132,7 @@ def _order(fact: Fact, text: str) -> bool:
     before, after = normal_text(fact["before"]), normal_text(fact["after"])
     first = next(near_places(before, text, edits), None)
     last = next(near_places(after[::-1], text[::-1], edits), None)
-    # The places are the first one's end and, from behind, the last one's beginning.
+    # ``first`` is where ``before`` ends; ``last`` is where ``after`` begins, counted from the end.
     return first is not None and last is not None and first - len(before) < len(text) - last
 
 
@@ -146,7 +146,7 @@ def _table(fact: Fact, text: str) -> bool:
 
 
 def _in_table(fact: Fact, grid: CellGrid, number: int) -> bool:
-    """Whether everything that the fact says about a cell's neighbours holds."""
+    """Return whether everything that the fact says about a cell's neighbours holds."""
     beside = {side: grid.neighbours(number, side) for side in ("up", "down", "left", "right")}
     beside["top_heading"] = grid.headings(number, "up")
     beside["left_heading"] = grid.headings(number, "left")
@@ -176,7 +176,7 @@ def _formulas(text: str) -> Iterator[str]:
 
 
 def _formula(text: str) -> str:
-    """A formula without spaces, braces and the marks that only change its looks."""
+    """Remove spaces, braces and the marks that only change a formula's looks."""
     return _LOOKS.sub("", text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac"))
 
 
@@ -193,7 +193,7 @@ def _baseline(fact: Fact, text: str) -> bool:
 
 
 def _repeats(text: str, size: int) -> int:
-    """How often the last characters are repeated at the end of a text."""
+    """Count how often the last characters are repeated at the end of a text."""
     count, last = 0, text[-size:]
     while len(text) >= size * (count + 1) and text.endswith(last, 0, len(text) - size * count):
         count += 1

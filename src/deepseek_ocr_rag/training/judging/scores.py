@@ -81,7 +81,7 @@ class Scores:
     without_end: int
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the scores as JSON values."""
         return asdict(self)
 
 
@@ -140,7 +140,7 @@ def score_page(
 
 
 def summarise(pages: Sequence[PageScore]) -> Scores:
-    """The scores of a set; all zeros without pages."""
+    """Compute the scores of a set of pages; all zeros without pages."""
     characters = max(1, sum(page.characters for page in pages))
     words = max(1, sum(page.words for page in pages))
     overlaps = [page.overlap for page in pages if page.overlap is not None]

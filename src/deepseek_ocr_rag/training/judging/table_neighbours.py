@@ -20,7 +20,7 @@ _PIPE: Final = re.compile(r"(?<!\\)\|")
 
 @dataclass(frozen=True, slots=True)
 class CellGrid:
-    """A table's cells and the places that they cover.
+    """A table's cells and the grid positions that they cover.
 
     Attributes:
         cells: The cells, each once.
@@ -31,7 +31,7 @@ class CellGrid:
     places: dict[tuple[int, int], int]
 
     def neighbours(self, cell: int, side: Side) -> set[int]:
-        """The cells directly beside a cell; several if the cell spans rows or columns."""
+        """Return the cells directly beside a cell; several if the cell spans rows or columns."""
         down, across = STEPS[side]
         found = {
             self.places.get((row + down, column + across), cell)
@@ -41,7 +41,7 @@ class CellGrid:
         return found - {cell}
 
     def headings(self, cell: int, side: Literal["up", "left"]) -> set[int]:
-        """The header cells in one direction; the last cells there if none is a header."""
+        """Return the header cells in one direction; the last cells there if none is a header."""
         passed: set[int] = set()
         last: set[int] = set()
         waiting = [cell]
@@ -57,7 +57,7 @@ class CellGrid:
 
 
 def tables_in(text: str) -> Iterator[CellGrid]:
-    """The tables of a page, those in HTML and those in Markdown."""
+    """Yield the tables of a page, those in HTML and those in Markdown."""
     for inside in between(text, "<table", "</table>"):
         yield _grid(parse_table(f"<table{inside}</table>").rows)
         text = text.replace(f"<table{inside}</table>", "\n\n", 1)

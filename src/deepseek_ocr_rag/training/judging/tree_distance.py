@@ -18,7 +18,7 @@ Part = TypeVar("Part")
 
 
 def table_similarity(right: str, written: str) -> float:
-    """1 minus the edit distance by the larger number of nodes, 0..1.
+    """Return 1 minus the edit distance divided by the larger number of nodes, 0..1.
 
     Args:
         right: The right table, HTML or Markdown.
@@ -35,7 +35,7 @@ def _row_cost(one: Sequence[Cell], other: Sequence[Cell]) -> float:
 
 
 def _cell_cost(one: Cell, other: Cell) -> float:
-    """1 for cells that span differently; else how much their texts differ, 0..1."""
+    """Return 1 for cells that span differently; else how much their texts differ, 0..1."""
     from rapidfuzz.distance import Levenshtein
 
     if (one.rowspan, one.colspan) != (other.rowspan, other.colspan):
@@ -49,7 +49,7 @@ def _aligned(
     change: Callable[[Part, Part], float],
     whole: Callable[[Part], float],
 ) -> float:
-    """Cost of the cheapest edit of one sequence into the other: change, remove or insert items."""
+    """Compute the cost of the cheapest way to change, remove and insert items of a sequence."""
     costs = [0.0]
     for part in other:
         costs.append(costs[-1] + whole(part))

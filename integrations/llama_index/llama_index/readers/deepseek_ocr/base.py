@@ -59,7 +59,7 @@ class DeepSeekOCRReader(BasePydanticReader):
         password: For encrypted PDFs. It is pickled (for worker processes), but left
             out of ``to_dict`` and ``to_json``.
         match: Which files of a folder, such as ``"*.pdf"``; by default all PDFs and pictures.
-        recursive: Whether to look into the folders in a folder.
+        recursive: Whether to look into subfolders too.
         renderer: "pdfium" or "pymupdf".
         allow_urls: Whether ``file`` may be an https URL.
         flat_metadata: Make every metadata value a scalar (``boxes`` becomes one
@@ -111,14 +111,14 @@ class DeepSeekOCRReader(BasePydanticReader):
 
     @classmethod
     def class_name(cls) -> str:
-        """The name under which LlamaIndex serialises it."""
+        """Return the name under which LlamaIndex serialises it."""
         return "DeepSeekOCRReader"
 
     @staticmethod
     def from_batch(
         folder: str | os.PathLike[str], *, flat_metadata: bool = False, on_error: OnError = "keep"
     ) -> BatchReader:
-        """A reader of what ``dsocr batch`` has read; nothing is read again.
+        """Make a reader of what ``dsocr batch`` has read; nothing is read again.
 
         Args:
             folder: The folder of the run, on this machine or on an object store.
@@ -214,7 +214,7 @@ class DeepSeekOCRReader(BasePydanticReader):
     def _found(
         self, file: str | os.PathLike[str] | bytes, fs: AbstractFileSystem | None
     ) -> Iterator[tuple[SourceInput, str | None]]:
-        """The files to read, each with its name if it was found in a folder."""
+        """Yield the files to read, each with its name if it was found in a folder."""
         if fs is not None or isinstance(file, bytes) or not Path(file).is_dir():
             yield file, None
             return

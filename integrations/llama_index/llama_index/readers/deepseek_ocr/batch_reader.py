@@ -38,7 +38,7 @@ class BatchReader(BaseReader):
     ) -> None:
         if on_error not in get_args(OnError):
             raise ConfigurationError(
-                f"on_error={on_error!r} is not a choice",
+                f"on_error={on_error!r} is not supported",
                 remedy=f"Use one of {', '.join(get_args(OnError))}.",
             )
         self._folder = folder

@@ -15,7 +15,7 @@ from deepseek_ocr_rag.errors import ConfigurationError, DeepSeekOCRError, Langua
 __all__ = ["ChatModelWriter", "language_model"]
 
 SMALL_CONTEXT = 3900
-"""Tokens of context of a model that does not say: LlamaIndex's own default."""
+"""Context length in tokens assumed of a model that does not say: LlamaIndex's own default."""
 
 _ROLES = {
     "system": MessageRole.SYSTEM,
@@ -25,7 +25,7 @@ _ROLES = {
 
 
 def language_model(model: LLM, *, context_length: int | None = None) -> ChatModelWriter:
-    """An LLM as ``DocumentQA`` takes one; ``DocumentQA(llm=model)`` does the same.
+    """Adapt an LLM for ``DocumentQA``; ``DocumentQA(llm=model)`` does the same.
 
     Where the text of your documents goes is up to the model: this package does not check
     on which machine an LLM of LlamaIndex runs.
@@ -73,7 +73,7 @@ class ChatModelWriter:
         return _Reply(self._limited(max_tokens), turns, self.name)
 
     def _limited(self, max_tokens: int) -> LLM:
-        """The model with this limit on a reply; unchanged if it has no such setting."""
+        """Return the model with this limit on a reply; unchanged if it has no such setting."""
         fields = type(self._model).model_fields
         if "max_tokens" in fields:
             return self._model.model_copy(update={"max_tokens": max_tokens})
@@ -96,7 +96,7 @@ class _Reply(Iterator[str]):
         self._responses = self._start(model, turns)
 
     def _start(self, model: LLM, turns: list[ChatMessage]) -> Iterator[ChatResponse]:
-        """The parts of the reply; one part if the model cannot stream."""
+        """Yield the parts of the reply; one part if the model cannot stream."""
         try:
             yield from model.stream_chat(turns)
         except NotImplementedError:
@@ -122,7 +122,7 @@ class _Reply(Iterator[str]):
                 return response.delta
 
     def close(self) -> None:
-        """End the work."""
+        """Stop the model."""
         if callable(close := getattr(self._responses, "close", None)):
             close()
 

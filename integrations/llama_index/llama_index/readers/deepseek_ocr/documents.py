@@ -1,4 +1,4 @@
-"""Records as documents of LlamaIndex."""
+"""Converts records to documents of LlamaIndex."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN_TO_MODELS = frozenset({"page_label", "section"})
 def to_document(
     record: Record, *, flat: bool = False, extra_info: Mapping[str, Any] | None = None
 ) -> Document:
-    """The document of a record; ``extra_info`` is more metadata, and wins."""
+    """Convert a record to a document; ``extra_info`` is more metadata, and wins."""
     metadata = (record.flat() if flat else record).metadata
     metadata = {**metadata, **storable_values(extra_info or {})}
     hidden = [key for key in metadata if key not in _SHOWN_TO_MODELS]

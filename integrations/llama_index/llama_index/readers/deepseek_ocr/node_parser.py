@@ -73,16 +73,16 @@ class DeepSeekOCRNodeParser(NodeParser):
     def __init__(self, **fields: Any) -> None:  # noqa: ANN401 - pydantic
         refuse_unknown(type(self).__name__, fields, type(self).model_fields)
         super().__init__(**fields)
-        split_records((), max_tokens=self.max_tokens)  # report a wrong budget now, not when parsing
+        split_records((), max_tokens=self.max_tokens)  # report an invalid max_tokens now
 
     @classmethod
     def class_name(cls) -> str:
-        """The name under which LlamaIndex serialises it."""
+        """Return the name under which LlamaIndex serialises it."""
         return "DeepSeekOCRNodeParser"
 
     def __getstate__(self) -> dict[str, Any]:
-        # Not the base class's, which leaves out what cannot be pickled: count_tokens would
-        # become the default without a word.
+        # Not the base class's, which leaves out what cannot be pickled: count_tokens would silently
+        # become the default.
         return BaseModel.__getstate__(self)
 
     def to_dict(self, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - as in the base class
@@ -94,7 +94,7 @@ class DeepSeekOCRNodeParser(NodeParser):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> DeepSeekOCRNodeParser:  # noqa: ANN401
-        """The inverse of :meth:`to_dict`; pass a ``count_tokens`` of your own again.
+        """Make a parser from :meth:`to_dict`; pass a ``count_tokens`` of your own again.
 
         Raises:
             ConfigurationError: If it is missing, or is another function.
@@ -161,14 +161,14 @@ class DeepSeekOCRNodeParser(NodeParser):
 
 
 def _hidden(chunk: Record, keys: Sequence[str]) -> list[str]:
-    """The hidden keys of the source, and those for programs that only chunks have."""
+    """Return the hidden keys of the source, and those for programs that only chunks have."""
     return [*keys, *sorted({"spans", "boxes_text"} & chunk.metadata.keys() - set(keys))]
 
 
 def boxes_for(
     node: BaseNode, start: int | None = None, end: int | None = None
 ) -> list[dict[str, Any]]:
-    """The boxes of a document's or node's text, or of a part of it, on its page.
+    """Return the boxes of a document's or node's text, or of a part of it, on its page.
 
     A node's boxes are found by its text, so it may come from any parser; its
     ``start_char_idx`` is not trusted, because some parsers count it in another node. Where

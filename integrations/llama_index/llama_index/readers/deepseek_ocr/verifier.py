@@ -57,7 +57,7 @@ class AnswerVerifier(BaseNodePostprocessor):
 
     @classmethod
     def class_name(cls) -> str:
-        """The name under which LlamaIndex serialises it."""
+        """Return the name under which LlamaIndex serialises it."""
         return "DeepSeekOCRAnswerVerifier"
 
     def verify(
@@ -122,7 +122,7 @@ def _record(node: NodeWithScore | BaseNode) -> Record:
 
 
 def _marked(node: NodeWithScore, entries: list[dict[str, Any]]) -> NodeWithScore:
-    """A copy of the node with what it supports, which no model sees."""
+    """Return a copy of the node with what it supports, which no model sees."""
     copy = node.node.model_copy(deep=True)
     copy.metadata["verified"] = entries
     copy.excluded_embed_metadata_keys.append("verified")

@@ -197,7 +197,7 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
         spec_functions: list[SPEC_FUNCTION_TYPE] | None = None,
         func_to_metadata_mapping: dict[str, ToolMetadata] | None = None,
     ) -> list[FunctionTool]:
-        """The tools of this spec, each both synchronous and asynchronous."""
+        """Return the tools of this spec, each both synchronous and asynchronous."""
         asked = spec_functions or self.spec_functions
         pairs: list[SPEC_FUNCTION_TYPE] = [
             (each, f"a{each}") if isinstance(each, str) and each in self.spec_functions else each
@@ -226,7 +226,7 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
     def _call(
         self, name: str, given: dict[str, object], work: Callable[..., Result]
     ) -> Result | str:
-        """Call with what the arguments mean; turn errors into a reply for the model."""
+        """Interpret the arguments and call; turn errors into a reply for the model."""
         try:
             return work(**arguments_of(FORMS[name], given))
         except DeepSeekOCRError as error:

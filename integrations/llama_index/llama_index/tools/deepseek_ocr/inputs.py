@@ -14,7 +14,7 @@ __all__ = ["schema_of"]
 
 
 def schema_of(form: ToolForm) -> type[BaseModel]:
-    """The schema that a model is shown; arguments are checked when the tool is called."""
+    """Return the schema that a model is shown; arguments are checked when the tool is called."""
     return _schema(form.name)
 
 
@@ -26,7 +26,7 @@ def _schema(name: str) -> type[BaseModel]:
 
 
 def __getattr__(name: str) -> type[BaseModel]:
-    """The schema of the tool of that name: pickles of tools look for it here."""
+    """Return the schema of the tool of that name: pickled tools look for it here."""
     if name in FORMS:
         return _schema(name)
     raise AttributeError(name)

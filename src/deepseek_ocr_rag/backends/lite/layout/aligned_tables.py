@@ -43,7 +43,8 @@ _FEWEST_ROWS = 2
 _MOST_HEAD_LINES = 10
 
 _LONG_RUN = 60
-"""Lines; a longer run that is not a table is not searched again from each of them."""
+"""A run of more lines than this, if it is not a table, is not searched again from each of its
+lines."""
 
 
 def framed_table(

@@ -30,7 +30,8 @@ HEADING_LENGTH = 160
 """Most characters of a heading."""
 
 FEWEST_CELLS = 2
-"""If the page has over this many times the characters outside its tables, the tables are its body."""
+"""If all words of a page have over this many times the characters that are outside its tables, the
+tables are its body."""
 
 SHORT_LINE = 60
 """Most characters of a line that may be a heading between tables."""

@@ -8,7 +8,7 @@ pairs of columns divides them, and a sidebar stays in one piece.
 
 White gaps also run through tables, lists and forms, which are read row by row:
 :func:`.gutters.are_columns` tells them from columns of text. Columns of text do not go on below a
-rule that crosses them, and what is on rules on both sides of a gap is the head of a table.
+rule that crosses them, and text with rules below it on both sides of a gap is the head of a table.
 """
 
 from __future__ import annotations

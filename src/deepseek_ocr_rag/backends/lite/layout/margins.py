@@ -45,8 +45,9 @@ def with_struck_words(
 def line_numbers(pieces: Sequence[LayoutPiece], usual: float) -> list[LayoutPiece]:
     """Find the numbers in the margin that count the lines of a page; [] if there are none.
 
-    They are alone left (or right) of everything else, one below the other at even distances, and
-    each is larger than the one above by the same step. ``usual`` is the typical height of a word.
+    They stand alone to the left (or right) of everything else, one below the other at even
+    distances, and each is larger than the one above by the same step. ``usual`` is the typical
+    height of a word.
     """
     words = [p for p in pieces if p.word is not None]
     numbers = [p for p in words if p.text.isascii() and p.text.isdigit() and len(p.text) <= 4]

@@ -1,8 +1,8 @@
 """Computes the mixture of experts for a few tokens, which waits for little but the weights.
 
 As for a single token, no kernel makes a list of routes: each program has an expert of its own, and finds
-the tokens that chose it. It multiplies all tokens, which takes no longer than a part of them, and keeps
-the results of those that did.
+the tokens that chose it. It multiplies all tokens, which takes no longer than a part of them, and
+keeps the results of those that chose it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _choices(
     PER_TOKEN: tl.constexpr,
     TOKENS: tl.constexpr,
 ):
-    """Return for each token whether it chose an expert, as which part of its result, and its share."""
+    """Return for each token whether it chose the expert, the part that this is, and the share."""
     token = tl.arange(0, TOKENS)
     each = tl.arange(0, EXPERTS)
     row = logits + tl.minimum(token, tokens - 1) * ROUTED

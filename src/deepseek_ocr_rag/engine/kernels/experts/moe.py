@@ -198,7 +198,7 @@ def _down(
     STAGES: tl.constexpr,
 ):
     await_previous()
-    # Programs of the same tokens are neighbours: the tokens of a prompt's experts fill the second cache.
+    # Programs of the same tokens are neighbours: all tokens of a prompt would fill the L2 cache.
     expert, first, count = _block(counts, tl.program_id(1), EXPERTS, EXPERTS_BLOCK, TOKENS)
     if expert >= EXPERTS:
         return

@@ -188,7 +188,7 @@ def moe_of_one(
     routed, count, inner = len(experts.router), len(experts.down), experts.down.shape[2]
     parts = per_token + count - routed
     eight_bit = experts.down.dtype == torch.float8_e4m3fn
-    # In fp8, they are rounded when they are read, scaled by the largest of a part.
+    # For experts in fp8 they are rounded when they are read, with a scale for each part.
     kind = torch.float32 if eight_bit else values.dtype
     inner_values = values.new_empty(parts, inner, dtype=kind)
     added = values.new_empty(1, parts, width)
