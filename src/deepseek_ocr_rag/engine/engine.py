@@ -36,7 +36,7 @@ STEPS_IN_FLIGHT: Final = 2
 ROWS_PER_URGENT_STEP: Final = 16
 MAX_URGENT_STEPS: Final = 8
 """Between two steps of many sequences come some steps of only the urgent ones: one for each 16
-rows, at most 8. A step takes 1 ms and 25 us a row, so that an urgent page gets 300 tokens a second
+rows, at most 8. A step takes 1 ms and 25 us a row, so that an urgent page gets some 400 tokens a second
 beside 512 others."""
 
 MANY_ROWS: Final = 64

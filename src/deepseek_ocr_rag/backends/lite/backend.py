@@ -83,7 +83,7 @@ def _line_of_caller() -> tuple[str, int]:
 class LiteBackend:
     """Reads text layers, and pictures of pages with RapidOCR's small ONNX models.
 
-    A page with a text layer takes about 0.05 s, a scanned page about 5 s and 1.1 GB
+    A page with a text layer takes about 0.08 s, a scanned page about 5 s and 1.1 GB
     of memory on two cores. A page on which no text is found becomes one ``image``
     block that covers it, with a warning, as it may be a figure. Threads may share the
     backend; scans are then read one after the other.
