@@ -284,6 +284,21 @@ def test_a_line_that_introduces_a_list_is_quoted_with_all_of_it() -> None:
     assert answer.text == f"{QUOTED}\n\n“{GRANT}\n\n{listed}” [1]"
 
 
+@pytest.mark.parametrize(
+    "items",
+    [
+        "1. 身份证复印件\n2. 近期照片两张",
+        "1、身份证复印件\n2、近期照片两张",
+        "（一）身份证复印件\n（二）近期照片两张",
+    ],
+)
+def test_a_chinese_list_is_quoted_with_its_line(items: str) -> None:
+    line = "申请人须提交以下材料\N{FULLWIDTH COLON}"
+    document = OcrDocument("r.pdf", (page(1, line, items, "费用为80元。"),), 1)
+    answer = ask("申请人须提交哪些材料？", document)
+    assert answer.citations[0].quote == f"{line}\n\n{items}"
+
+
 def test_a_line_is_quoted_without_a_list_of_many_items() -> None:
     listed = "\n".join(f"{number}. Lamp {number} is lit." for number in range(1, 14))
     document = OcrDocument("r.pdf", (page(1, LIGHTS, GRANT, listed, TOURS),), 1)

@@ -42,6 +42,7 @@ AS_GOOD: Final = 0.8
 MOST_ROWS: Final = 12
 """Rows of one quote."""
 
+COLONS: Final = (":", "\N{FULLWIDTH COLON}")
 MOST_ITEMS: Final = 12
 """Most items of a list that is quoted with the line above it."""
 
@@ -136,7 +137,7 @@ class Quoter:
 
     def _list_below(self, line: CitableUnit) -> list[CitableUnit]:
         """The items in the passage of the list that a line introduces; none if there are many."""
-        if not line.text.rstrip().endswith(":"):
+        if not line.text.rstrip().endswith(COLONS):
             return []
         below = self._units[line.passage]
         below = below[below.index(line) + 1 :]
@@ -152,7 +153,7 @@ class Quoter:
         """A quote; if it is a line that only introduces a table, also the best rows of this table."""
         yield quote
         line = quote[0]
-        if line.is_row or not line.text.rstrip().endswith(":"):
+        if line.is_row or not line.text.rstrip().endswith(COLONS):
             return
         below = [(score, unit) for score, unit in scored if unit.is_row and line.text in unit.above]
         if not below or any(rows[0].table == below[0][1].table for rows in quotes):

@@ -21,7 +21,10 @@ from .table_runs import TABLE_STARTS, TableRun, introduces, is_repeated, table_r
 
 __all__ = ["CitableUnit", "TableKey", "citable_units", "introduction_above", "years_above"]
 
-_ITEM: Final = re.compile(r"(?:[-*•]|\(?(?:[0-9]{1,2}|[a-z])[.)])\s")
+_ITEM: Final = re.compile(
+    r"(?:[-*•]|\(?(?:[0-9]{1,2}|[a-z])[.)])\s"
+    r"|[(\uff08]?(?:[0-9]{1,2}|[一二三四五六七八九十]{1,3})[\uff09、\uff0e]"
+)
 _FIGURES: Final = re.compile(r"[-−–+($€£¥]*(?:[0-9][0-9.,]*[)%]*)?")
 _PERIOD: Final = re.compile(
     r"(?:[\s,.&]|[0-9]{1,2}\b|(?:19|20)[0-9]{2}\b"
